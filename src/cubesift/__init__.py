@@ -1,0 +1,1 @@
+"""cubesift finds the galaxies and the spaxels that do not belong."""

@@ -1,0 +1,95 @@
+"""What the models say of the galaxies: embeddings, and how well each was rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cubesift.data.groups import GalaxyStore
+from cubesift.data.store import Provenance, read_parquet, write_parquet
+
+
+@dataclass
+class Embeddings:
+    """One vector per observation, `embeddings/<name>.parquet`."""
+
+    plateifu: np.ndarray  # (n,) str
+    mangaid: np.ndarray  # (n,) str
+    fold: np.ndarray  # (n,) str: the model that made the row, "all" or "fold-0", ...
+    vectors: np.ndarray  # (n, latent) float32
+    redshift: np.ndarray  # (n,) float64, of the catalogue; nan where not known
+    redshift_predicted: np.ndarray  # (n,) float64, by the redshift head; nan where there is none
+    provenance: Provenance
+
+    def __len__(self) -> int:
+        return len(self.plateifu)
+
+    def save(self, path: Path) -> None:
+        """Write to Parquet."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        write_parquet(path, columns, self.provenance)
+
+    @classmethod
+    def load(cls, path: Path) -> Embeddings:
+        """Read back what `save` wrote."""
+        columns, provenance = read_parquet(path)
+        return cls(**columns, provenance=provenance)
+
+
+_COLUMNS = ("plateifu", "mangaid", "fold", "vectors", "redshift", "redshift_predicted")
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How one model rebuilt one cube: maps, and a few whole spectra."""
+
+    error: np.ndarray  # (y, x) float32, mean |model - flux| of the models' input, nan = nothing to judge
+    chi2: np.ndarray  # (y, x) float32, mean((model - unclipped)**2 * ivar), 1 = noise; nan = no good channel
+    signal_to_noise: np.ndarray  # (y, x) float32, median unclipped * sqrt(ivar) per channel; nan as above
+    white: np.ndarray  # (y, x) float32, mean flux over the good channels
+    white_model: np.ndarray  # (y, x) float32, the same of the model
+    spaxels: np.ndarray  # (k, 2) int32, (y, x) of the spectra kept: the centre first, then the worst rebuilt
+    flux: np.ndarray  # (k, wave) float32, unclipped
+    ivar: np.ndarray  # (k, wave) float32
+    model: np.ndarray  # (k, wave) float32
+
+
+class Reconstructions:
+    """`reconstructions/<name>.zarr`: what detect and explore need, without torch."""
+
+    def __init__(self, store: GalaxyStore):
+        self.store = store
+
+    @classmethod
+    def create(cls, path: Path, provenance: Provenance, about: Mapping[str, Any]) -> Reconstructions:
+        """Make the store, or go on with the one that was made from the same model and samples."""
+        return cls(GalaxyStore.create(path, provenance, about))
+
+    @classmethod
+    def open(cls, path: Path) -> Reconstructions:
+        """Open what was written before."""
+        return cls(GalaxyStore.open(path))
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.store.provenance
+
+    @property
+    def names(self) -> list[str]:
+        """plateifu of every rebuilt cube, sorted."""
+        return self.store.names()
+
+    def __contains__(self, plateifu: str) -> bool:
+        return plateifu in self.store
+
+    def read(self, plateifu: str) -> Reconstruction:
+        """One galaxy's maps and spectra."""
+        return Reconstruction(**self.store.arrays(plateifu))
+
+    def write(self, plateifu: str, reconstruction: Reconstruction) -> None:
+        """Write one galaxy, whole or not at all."""
+        self.store.write(plateifu, vars(reconstruction), {"plateifu": plateifu})

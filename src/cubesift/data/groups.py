@@ -1,0 +1,145 @@
+"""A folder of galaxies, each its own Zarr group: written beside, renamed when whole.
+
+One galaxy is one group, so that no array is ever written by two processes (concurrent writes to one
+array can lose data silently), cubes of every side live together, and a kill leaves whole galaxies only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from cubesift.data.store import Provenance, remove, write_json, written_beside
+from cubesift.errors import CubesiftError
+
+HALF_MAX = 60_000.0  # float16 ends at 65,504
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Values packed into float16 with a scale of their own: value = packed * scale."""
+
+    packed: np.ndarray  # float16
+    scale: float
+
+
+def halves(values: np.ndarray) -> Halves:
+    """Pack into float16 so that the largest value is at 60,000; the relative error is below 5e-4."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    scale = largest / HALF_MAX if largest > 0 else 1.0
+    return Halves((values / np.float32(scale)).astype(np.float16), scale)
+
+
+def write_group(path: Path, arrays: Mapping[str, np.ndarray | Halves], record: Mapping[str, Any]) -> None:
+    """Write named arrays (one chunk each) and a record of plain values as one Zarr v3 group.
+
+    Halves keep their scale as the array's attribute `scale`.
+    """
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    with written_beside(path) as partial:
+        group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=dict(record))
+        for name, given in arrays.items():
+            values = given.packed if isinstance(given, Halves) else given
+            codec = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=values.dtype.itemsize)
+            attributes = {"scale": given.scale} if isinstance(given, Halves) else {}
+            stored = group.create_array(
+                name,
+                shape=values.shape,
+                dtype=values.dtype,
+                chunks=values.shape,
+                compressors=codec,
+                attributes=attributes,
+            )
+            stored[...] = values
+
+
+def read_arrays(path: Path, names: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The named arrays (all, where none is named) of a group; halves come back as float32."""
+    import zarr
+
+    group = zarr.open_group(path, mode="r")
+    arrays = {}
+    for name in names or tuple(sorted(group.array_keys())):
+        stored = cast(zarr.Array[Any], group[name])
+        values = np.asarray(stored[...])
+        if "scale" in stored.attrs:
+            values = values.astype(np.float32) * np.float32(cast(float, stored.attrs["scale"]))
+        arrays[name] = values
+    return arrays
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The plain values of a group, without opening its arrays."""
+    attributes: dict[str, Any] = json.loads((path / "zarr.json").read_text())["attributes"]
+    return attributes
+
+
+class GalaxyStore:
+    """A folder `<name>.zarr` with one group per galaxy and the provenance of all of them."""
+
+    def __init__(self, path: Path, provenance: Provenance, about: Mapping[str, Any]):
+        self.path = path
+        self.provenance = provenance
+        self.about = dict(about)  # what holds for every galaxy: grid, recipe
+
+    @classmethod
+    def create(cls, path: Path, provenance: Provenance, about: Mapping[str, Any]) -> GalaxyStore:
+        """Make the store, or open the one that is there if it was made from the same things.
+
+        One that was made from something else is emptied: a half-old store is worse than none.
+        """
+        path = Path(path)
+        if (path / "store.json").exists():
+            store = cls.open(path)
+            if store.provenance.id == provenance.id:
+                return store
+            remove(path)
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "store.json", {"provenance": provenance.to_dict(), "about": dict(about)})
+        return cls(path, provenance, about)
+
+    @classmethod
+    def open(cls, path: Path) -> GalaxyStore:
+        """Open a store that was made before.
+
+        Raises:
+            CubesiftError: there is none.
+        """
+        path = Path(path)
+        if not (path / "store.json").exists():
+            raise CubesiftError(f"{path}: not there. Run the verb that makes it first (see `cubesift show`).")
+        record = json.loads((path / "store.json").read_text())
+        return cls(path, Provenance.from_dict(record["provenance"], str(path)), record["about"])
+
+    def names(self) -> list[str]:
+        """Finished galaxies, sorted."""
+        return sorted(
+            entry.name
+            for entry in self.path.iterdir()
+            if entry.is_dir() and not entry.name.endswith(".partial")
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return (self.path / name / "zarr.json").exists()
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def record(self, name: str) -> dict[str, Any]:
+        """The plain values kept with a galaxy."""
+        return read_record(self.path / name)
+
+    def arrays(self, name: str, *names: str) -> dict[str, np.ndarray]:
+        """The named arrays of a galaxy (all, where none is named)."""
+        return read_arrays(self.path / name, names)
+
+    def write(self, name: str, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+        """Write one galaxy, whole or not at all."""
+        write_group(self.path / name, arrays, record)
