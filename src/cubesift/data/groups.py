@@ -48,7 +48,7 @@ def write_group(path: Path, arrays: Mapping[str, np.ndarray | Halves], record: M
         for name, given in arrays.items():
             values = given.packed if isinstance(given, Halves) else given
             codec = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=values.dtype.itemsize)
-            attributes = {"scale": given.scale} if isinstance(given, Halves) else {}
+            attributes: dict[str, Any] = {"scale": given.scale} if isinstance(given, Halves) else {}
             stored = group.create_array(
                 name,
                 shape=values.shape,
@@ -140,6 +140,6 @@ class GalaxyStore:
         """The named arrays of a galaxy (all, where none is named)."""
         return read_arrays(self.path / name, names)
 
-    def write(self, name: str, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+    def write(self, name: str, arrays: Mapping[str, np.ndarray | Halves], record: Mapping[str, Any]) -> None:
         """Write one galaxy, whole or not at all."""
         write_group(self.path / name, arrays, record)
