@@ -1,0 +1,53 @@
+"""The settings of preparation: how a cube becomes a sample."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from cubesift.data.dust import Law
+from cubesift.data.wavelength import WavelengthGrid, rest_grid
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults are the paper's (section 2). `CUBESIFT` is our own; a TOML file changes fields of either."""
+
+    name: str = "paper"
+    frame: Literal["observed", "rest"] = "observed"
+    max_redshift: float = 0.2  # the rest grid reaches this far; only in the rest frame
+    min_side: int = 34  # cubes smaller than this are left out; a cube of 34 stays
+    clip: bool = True  # negative flux becomes 0 in the models' input (the unclipped flux is kept too)
+    side: int | None = 32  # spaxels along a side after the linear resize; None = native size
+    channels: int | None = 4096  # the first so many; None = all
+    rebin: int = 1  # channels averaged into one, after the cut
+    sky: tuple[float, float] = (5574.0, 5585.0)  # angstrom, vacuum, observed: residual of the sky line
+    fill_sky: bool = True  # interpolate across it in the input; it is never judged by
+    mask_stars: bool = True  # FORESTAR spaxels: 0 in the input, ivar 0
+    extinction: Law | None = None  # remove the dust of our Galaxy by this law
+    rv: float = 3.1
+    normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels
+
+    def grid(self, observed: WavelengthGrid) -> WavelengthGrid:
+        """The channels of the samples that come from cubes on the `observed` grid."""
+        cut = observed if self.channels is None else observed.cut(self.channels)
+        if self.frame == "rest":
+            cut = rest_grid(cut, self.max_redshift)
+        return cut.rebinned(self.rebin) if self.rebin > 1 else cut
+
+
+PAPER = Recipe()
+CUBESIFT = Recipe(
+    name="cubesift",
+    frame="rest",
+    min_side=0,
+    clip=False,
+    side=None,
+    channels=None,
+    sky=(5570.0, 5586.0),  # what MaNGA's analysis pipeline masks
+    fill_sky=False,
+    mask_stars=False,
+    extinction="odonnell94",
+)
+PUBLISHED = {"paper": PAPER, "cubesift": CUBESIFT}

@@ -1,0 +1,158 @@
+"""The steps of preparation: small pure functions on arrays, in the order `prepare_cube` calls them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cubesift.data.wavelength import WavelengthGrid
+
+# A good spaxel's error never comes near this, and its square still fits float32.
+BAD_SIGMA = np.float32(1e15)
+
+
+def linear_weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices (wanted, size) that add, and that subtract, the two neighbours of every new spaxel.
+
+    The first is linear interpolation with the corners kept, as `scipy.ndimage.zoom(order=1)` does.
+    The second differs by the sign of the farther neighbour, and is what the variance needs.
+    """
+    place = np.arange(wanted) * ((size - 1) / (wanted - 1))
+    lower = np.minimum(place.astype(int), size - 2)
+    fraction = (place - lower).astype(np.float32)
+    rows = np.arange(wanted)
+    plus = np.zeros((wanted, size), np.float32)
+    minus = np.zeros((wanted, size), np.float32)
+    plus[rows, lower] = minus[rows, lower] = 1 - fraction
+    plus[rows, lower + 1] = fraction
+    minus[rows, lower + 1] = -fraction
+    return plus, minus
+
+
+def resized(values: np.ndarray, side: int) -> np.ndarray:
+    """(wave, y, x) -> (side, side, wave) float32, by linear interpolation in y and x."""
+    _, ny, nx = values.shape
+    across = _along_x(values, linear_weights(nx, side)[0])
+    return _along_y(linear_weights(ny, side)[0], across)
+
+
+def resized_ivar(ivar: np.ndarray, side: int, noise_sigma: float) -> np.ndarray:
+    """(wave, y, x) -> (side, side, wave): ivar of the interpolated flux, per original spaxel.
+
+    Neighbouring spaxels share noise, rho(d) = exp(-d**2 / 2 noise_sigma**2), d in spaxels, so
+    var = sum w_i w_j sigma_i sigma_j rho_ij over the four neighbours. With rho = exp(-1/2s**2) for one
+    step, the 2x2 correlation has eigenvalues 1 + rho and 1 - rho, and the sum becomes four squares.
+    A new spaxel with one bad neighbour is bad: it has infinite variance.
+    """
+    _, ny, nx = ivar.shape
+    rho = float(np.exp(-0.5 / noise_sigma**2)) if noise_sigma > 0 else 0.0
+    share = ((1 + rho) / 2, (1 - rho) / 2)
+    good = ivar > 0
+    with np.errstate(divide="ignore"):
+        sigma = 1 / np.sqrt(ivar)
+    scale = np.float32(np.median(sigma[good])) if good.any() else np.float32(1)
+    sigma /= scale
+    sigma[~good] = BAD_SIGMA
+    del good
+    variance = np.zeros((side, side, len(ivar)), np.float32)
+    for x_weights, x_share in zip(linear_weights(nx, side), share, strict=True):
+        across = _along_x(sigma, x_weights)
+        for y_weights, y_share in zip(linear_weights(ny, side), share, strict=True):
+            part = _along_y(y_weights, across)
+            part *= part
+            part *= np.float32(x_share * y_share)
+            variance += part
+    bad = variance > 1e14  # even 1e-7 of a bad neighbour is above this
+    variance *= scale**2
+    out = np.divide(1, variance, out=variance)
+    out[bad] = 0
+    return out
+
+
+def _along_x(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(wave, y, x) -> (y, new x, wave)."""
+    wave, ny, nx = values.shape
+    across = values.reshape(wave * ny, nx) @ weights.T
+    return np.ascontiguousarray(across.reshape(wave, ny, -1).transpose(1, 2, 0))
+
+
+def _along_y(weights: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(y, new x, wave) -> (new y, new x, wave)."""
+    ny, nx, wave = across.shape
+    return np.asarray((weights @ across.reshape(ny, nx * wave)).reshape(-1, nx, wave))
+
+
+def resized_bits(bits: np.ndarray, side: int) -> np.ndarray:
+    """(wave, y, x) -> (side, side, wave): every bit of every spaxel that went in."""
+    _, ny, nx = bits.shape
+    y_used = linear_weights(ny, side)[0] > 0
+    x_used = linear_weights(nx, side)[0] > 0
+    across = np.stack([np.bitwise_or.reduce(bits[:, :, used], axis=2) for used in x_used], axis=2)
+    rows = np.stack([np.bitwise_or.reduce(across[:, used], axis=1) for used in y_used], axis=1)
+    return np.ascontiguousarray(rows.transpose(1, 2, 0))
+
+
+def spaxels_first(values: np.ndarray) -> np.ndarray:
+    """(wave, y, x) -> (y, x, wave), contiguous: a spaxel's spectrum lies in one piece."""
+    return np.ascontiguousarray(values.transpose(1, 2, 0))
+
+
+def filled(flux: np.ndarray, window: slice) -> None:
+    """Replace the channels of `window` in (y, x, wave) by the line between its two neighbours, in place."""
+    start, stop = window.start, window.stop
+    if start == stop or start == 0 or stop == flux.shape[2]:
+        return
+    blue, red = flux[:, :, start - 1, None], flux[:, :, stop, None]
+    step = (np.arange(1, stop - start + 1) / (stop - start + 1)).astype(np.float32)
+    flux[:, :, window] = blue + (red - blue) * step
+
+
+def at_rest(values: np.ndarray, grid: WavelengthGrid, whole: int, rest: WavelengthGrid) -> np.ndarray:
+    """(y, x, wave) on `grid` -> on the `rest` grid, bluer by `whole` channels; uncovered channels are 0."""
+    out = np.zeros((*values.shape[:2], rest.size), values.dtype)
+    start = grid.first - whole - rest.first
+    low, high = max(start, 0), min(start + grid.size, rest.size)
+    out[:, :, low:high] = values[:, :, low - start : high - start]
+    return out
+
+
+def rebinned(values: np.ndarray, width: int) -> np.ndarray:
+    """(y, x, wave) -> (y, x, wave // width), the mean of `width` channels."""
+    whole = values.shape[2] // width
+    return np.asarray(values[:, :, : whole * width].reshape(*values.shape[:2], whole, width).mean(axis=3))
+
+
+def rebinned_ivar(ivar: np.ndarray, width: int, correlation: float) -> np.ndarray:
+    """(y, x, wave) -> (y, x, wave // width): ivar of the mean of `width` channels; one bad, all bad.
+
+    `correlation` is that of the noise of neighbouring channels (0 in MaNGA): its covariance is added.
+    """
+    whole = ivar.shape[2] // width
+    parts = ivar[:, :, : whole * width].reshape(*ivar.shape[:2], whole, width)
+    with np.errstate(divide="ignore"):
+        sigma = 1 / np.sqrt(parts)
+        variance = (sigma**2).sum(axis=3)
+        if correlation:
+            variance += 2 * correlation * (sigma[..., 1:] * sigma[..., :-1]).sum(axis=3)
+        return np.asarray(width**2 / variance, dtype=np.float32)
+
+
+def rebinned_bits(bits: np.ndarray, width: int) -> np.ndarray:
+    """(y, x, wave) -> (y, x, wave // width), every bit of every channel that went in."""
+    whole = bits.shape[2] // width
+    parts = bits[:, :, : whole * width].reshape(*bits.shape[:2], whole, width)
+    return np.asarray(np.bitwise_or.reduce(parts, axis=3))
+
+
+# Half-power ends of the SDSS bands (Doi+2010, table 4), angstrom: enough for a picture, not photometry.
+BANDS = {"i": (6880.0, 8260.0), "r": (5600.0, 6920.0), "g": (3940.0, 5390.0)}
+
+
+def colour_image(flux: np.ndarray, ivar: np.ndarray, grid: WavelengthGrid) -> np.ndarray:
+    """(wave, y, x) -> (y, x, 3) float32: mean good flux in the i, r and g bands, 0 where there is none."""
+    bands = []
+    for low, high in BANDS.values():
+        window = grid.between(low, high)
+        good = ivar[window] > 0
+        count = np.maximum(good.sum(axis=0), 1)
+        bands.append(np.einsum("wyx,wyx->yx", flux[window], good, dtype=np.float32) / count)
+    return np.stack(bands, axis=2).astype(np.float32)
