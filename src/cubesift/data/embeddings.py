@@ -66,8 +66,8 @@ class Reconstructions:
 
     @classmethod
     def create(cls, path: Path, provenance: Provenance, about: Mapping[str, Any]) -> Reconstructions:
-        """Make the store, or go on with the one that was made from the same model and samples."""
-        return cls(GalaxyStore.create(path, provenance, about))
+        """Make the store, go on with it, or start it anew if the model or the samples are others."""
+        return cls(GalaxyStore.create(path, provenance, about, replace=True))
 
     @classmethod
     def open(cls, path: Path) -> Reconstructions:

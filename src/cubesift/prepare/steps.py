@@ -91,27 +91,28 @@ def resized_bits(bits: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(rows.transpose(1, 2, 0))
 
 
-def spaxels_first(values: np.ndarray) -> np.ndarray:
-    """(wave, y, x) -> (y, x, wave), contiguous: a spaxel's spectrum lies in one piece."""
-    return np.ascontiguousarray(values.transpose(1, 2, 0))
-
-
-def filled(flux: np.ndarray, window: slice) -> None:
-    """Replace the channels of `window` in (y, x, wave) by the line between its two neighbours, in place."""
-    start, stop = window.start, window.stop
+def fill(flux: np.ndarray, start: int, stop: int) -> None:
+    """Replace channels start..stop of (y, x, wave) by the line between their two neighbours, in place."""
     if start == stop or start == 0 or stop == flux.shape[2]:
         return
     blue, red = flux[:, :, start - 1, None], flux[:, :, stop, None]
     step = (np.arange(1, stop - start + 1) / (stop - start + 1)).astype(np.float32)
-    flux[:, :, window] = blue + (red - blue) * step
+    flux[:, :, start:stop] = blue + (red - blue) * step
 
 
-def at_rest(values: np.ndarray, grid: WavelengthGrid, whole: int, rest: WavelengthGrid) -> np.ndarray:
-    """(y, x, wave) on `grid` -> on the `rest` grid, bluer by `whole` channels; uncovered channels are 0."""
-    out = np.zeros((*values.shape[:2], rest.size), values.dtype)
-    start = grid.first - whole - rest.first
-    low, high = max(start, 0), min(start + grid.size, rest.size)
-    out[:, :, low:high] = values[:, :, low - start : high - start]
+def mean_flux(flux: np.ndarray, ivar: np.ndarray, gain: np.ndarray) -> float:
+    """Mean of flux * gain over the spaxels, each the mean of its good channels; 0 where none is good."""
+    good = ivar > 0
+    channels = good.sum(axis=2)
+    total = np.einsum("yxw,yxw,w->yx", flux, good, gain, optimize=True)
+    return float((total[channels > 0] / channels[channels > 0]).mean()) if channels.any() else 0.0
+
+
+def shifted(values: np.ndarray, whole: int, size: int, fill: int = 0) -> np.ndarray:
+    """(y, x, wave) -> a contiguous (y, x, size) whose channel i + whole was channel i; `fill` elsewhere."""
+    out = np.full((*values.shape[:2], size), fill, values.dtype)
+    low, high = max(whole, 0), min(whole + values.shape[2], size)
+    out[:, :, low:high] = values[:, :, low - whole : high - whole]
     return out
 
 
