@@ -38,17 +38,16 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     def placed(spaxels: np.ndarray, fill: int = 0) -> np.ndarray:
         return steps.shifted(spaxels, start, fine.size, fill)
 
-    def resized_flux(values: np.ndarray) -> np.ndarray:
-        return placed(values.transpose(1, 2, 0) if native else steps.resized(values, side))
-
     raw_flux, raw_ivar, raw_bits = (values[: cut.size] for values in (cube.flux, cube.ivar, cube.bits))
-    unclipped = resized_flux(raw_flux)
-    flux = resized_flux(np.maximum(raw_flux, 0)) if recipe.clip else unclipped
     if native:
-        ivar, bits = placed(raw_ivar.transpose(1, 2, 0)), placed(raw_bits.transpose(1, 2, 0), NOCOV)
+        unclipped, ivar = placed(raw_flux.transpose(1, 2, 0)), placed(raw_ivar.transpose(1, 2, 0))
+        bits = placed(raw_bits.transpose(1, 2, 0), NOCOV)
+        flux = np.maximum(unclipped, 0) if recipe.clip else unclipped
     else:
+        unclipped = placed(steps.resized(raw_flux, side))
         ivar = placed(steps.resized_ivar(raw_ivar, side, cube.noise_sigma))
         bits = placed(steps.resized_bits(raw_bits, side), NOCOV)
+        flux = placed(steps.resized(raw_flux, side, clip=True)) if recipe.clip else unclipped
 
     # Light: our Galaxy's dust taken out, and f_lambda * (1 + z) at rest, so that energy is kept.
     observed = fine.wave * 10 ** (STEP * whole)
@@ -59,17 +58,19 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     if not scale > 0:
         raise BadFile(f"{cube.plateifu}: its total flux is {scale:.3g}, but it is to be divided out")
     gain /= scale
-    for values in {id(flux): flux, id(unclipped): unclipped}.values():
-        values *= gain.astype(np.float32)
-    ivar *= (gain**-2).astype(np.float32)
+    if (gain != 1).any():
+        unclipped *= gain.astype(np.float32)
+        if recipe.clip:
+            flux *= gain.astype(np.float32)
+        ivar *= (gain**-2).astype(np.float32)
 
     # What is not the galaxy's: the residual of the sky line, and the stars in front of it.
     low, high = (int(edge) for edge in np.searchsorted(observed, recipe.sky))
     if recipe.fill_sky:
         steps.fill(flux, low, high)
     ivar[:, :, low:high] = 0
-    if recipe.mask_stars:
-        star = (bits & FORESTAR) > 0
+    star = (bits & FORESTAR) > 0
+    if recipe.mask_stars and star.any():
         flux[star] = 0
         ivar[star] = 0
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from cubesift.data.wavelength import WavelengthGrid
 
-# A good spaxel's error never comes near this, and its square still fits float32.
-BAD_SIGMA = np.float32(1e15)
+BLOCK = 64  # channels at a time: what is worked on stays in the processor's cache
+BAD_SIGMA = np.float32(1e15)  # of a bad spaxel; its square still fits float32
 
 
 def linear_weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,67 +30,70 @@ def linear_weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
     return plus, minus
 
 
-def resized(values: np.ndarray, side: int) -> np.ndarray:
-    """(wave, y, x) -> (side, side, wave) float32, by linear interpolation in y and x."""
-    _, ny, nx = values.shape
-    across = _along_x(values, linear_weights(nx, side)[0])
-    return _along_y(linear_weights(ny, side)[0], across)
+def resized(values: np.ndarray, side: int, clip: bool = False) -> np.ndarray:
+    """(wave, y, x) -> (side, side, wave) float32, linear in y and x; `clip`: negative values are 0 first."""
+    wave, ny, nx = values.shape
+    over_y, over_x = linear_weights(ny, side)[0], linear_weights(nx, side)[0].T.copy()
+    out = np.empty((side, side, wave), np.float32)
+    for channels in _blocks(wave):
+        block = np.maximum(values[channels], 0) if clip else values[channels]
+        across = (block.reshape(-1, nx) @ over_x).reshape(-1, ny, side)
+        out[:, :, channels] = (over_y @ across).transpose(1, 2, 0)
+    return out
 
 
 def resized_ivar(ivar: np.ndarray, side: int, noise_sigma: float) -> np.ndarray:
     """(wave, y, x) -> (side, side, wave): ivar of the interpolated flux, per original spaxel.
 
     Neighbouring spaxels share noise, rho(d) = exp(-d**2 / 2 noise_sigma**2), d in spaxels, so
-    var = sum w_i w_j sigma_i sigma_j rho_ij over the four neighbours. With rho = exp(-1/2s**2) for one
-    step, the 2x2 correlation has eigenvalues 1 + rho and 1 - rho, and the sum becomes four squares.
-    A new spaxel with one bad neighbour is bad: it has infinite variance.
+    var = sum w_i w_j sigma_i sigma_j rho_ij over the four neighbours. With rho for one step, the
+    correlation of two neighbours has the eigenvalues 1 + rho (their sum) and 1 - rho (their
+    difference), and the sum over four becomes four squares. A new spaxel with one bad neighbour is
+    bad: that neighbour has infinite variance.
     """
-    _, ny, nx = ivar.shape
-    rho = float(np.exp(-0.5 / noise_sigma**2)) if noise_sigma > 0 else 0.0
-    share = ((1 + rho) / 2, (1 - rho) / 2)
-    good = ivar > 0
+    wave, ny, nx = ivar.shape
+    rho = np.exp(-0.5 / noise_sigma**2) if noise_sigma > 0 else 0.0
+    share = np.sqrt(np.array([(1 + rho) / 2, (1 - rho) / 2], np.float32))[:, None, None]
+    over_y = np.concatenate(linear_weights(ny, side) * share)
+    over_x = np.concatenate(linear_weights(nx, side) * share).T.copy()
+    good = ivar[:: max(wave // 64, 1)]
+    unit = np.float32(np.median(good[good > 0])) if (good > 0).any() else np.float32(1)
+    out = np.empty((side, side, wave), np.float32)
     with np.errstate(divide="ignore"):
-        sigma = 1 / np.sqrt(ivar)
-    scale = np.float32(np.median(sigma[good])) if good.any() else np.float32(1)
-    sigma /= scale
-    sigma[~good] = BAD_SIGMA
-    del good
-    variance = np.zeros((side, side, len(ivar)), np.float32)
-    for x_weights, x_share in zip(linear_weights(nx, side), share, strict=True):
-        across = _along_x(sigma, x_weights)
-        for y_weights, y_share in zip(linear_weights(ny, side), share, strict=True):
-            part = _along_y(y_weights, across)
-            part *= part
-            part *= np.float32(x_share * y_share)
-            variance += part
-    bad = variance > 1e14  # even 1e-7 of a bad neighbour is above this
-    variance *= scale**2
-    out = np.divide(1, variance, out=variance)
-    out[bad] = 0
+        for channels in _blocks(wave):
+            sigma = 1 / np.sqrt(ivar[channels] / unit)
+            np.minimum(sigma, BAD_SIGMA, out=sigma)
+            across = (sigma.reshape(-1, nx) @ over_x).reshape(-1, ny, 2 * side)
+            squares = (over_y @ across) ** 2
+            variance = squares.reshape(-1, 2, side, 2, side).sum(axis=(1, 3))
+            block = unit / variance
+            block[variance > 1e14] = 0  # even 1e-7 of a bad neighbour is above this
+            out[:, :, channels] = block.transpose(1, 2, 0)
     return out
-
-
-def _along_x(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(wave, y, x) -> (y, new x, wave)."""
-    wave, ny, nx = values.shape
-    across = values.reshape(wave * ny, nx) @ weights.T
-    return np.ascontiguousarray(across.reshape(wave, ny, -1).transpose(1, 2, 0))
-
-
-def _along_y(weights: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(y, new x, wave) -> (new y, new x, wave)."""
-    ny, nx, wave = across.shape
-    return np.asarray((weights @ across.reshape(ny, nx * wave)).reshape(-1, nx, wave))
 
 
 def resized_bits(bits: np.ndarray, side: int) -> np.ndarray:
     """(wave, y, x) -> (side, side, wave): every bit of every spaxel that went in."""
-    _, ny, nx = bits.shape
-    y_used = linear_weights(ny, side)[0] > 0
-    x_used = linear_weights(nx, side)[0] > 0
-    across = np.stack([np.bitwise_or.reduce(bits[:, :, used], axis=2) for used in x_used], axis=2)
-    rows = np.stack([np.bitwise_or.reduce(across[:, used], axis=1) for used in y_used], axis=1)
-    return np.ascontiguousarray(rows.transpose(1, 2, 0))
+    wave, ny, nx = bits.shape
+    (y_low, y_high), (x_low, x_high) = _neighbours(ny, side), _neighbours(nx, side)
+    out = np.empty((side, side, wave), bits.dtype)
+    for channels in _blocks(wave):
+        block = bits[channels]
+        if (block == block[0]).all():  # nearly always: flags follow spaxels, not channels
+            block = block[:1]
+        across = block[:, :, x_low] | block[:, :, x_high]
+        out[:, :, channels] = (across[:, y_low] | across[:, y_high]).transpose(1, 2, 0)
+    return out
+
+
+def _neighbours(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last spaxel that go into every new one (the same where one suffices)."""
+    used = linear_weights(size, wanted)[0] > 0
+    return used.argmax(axis=1), size - 1 - used[:, ::-1].argmax(axis=1)
+
+
+def _blocks(wave: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, wave)) for start in range(0, wave, BLOCK))
 
 
 def fill(flux: np.ndarray, start: int, stop: int) -> None:
@@ -110,6 +115,8 @@ def mean_flux(flux: np.ndarray, ivar: np.ndarray, gain: np.ndarray) -> float:
 
 def shifted(values: np.ndarray, whole: int, size: int, fill: int = 0) -> np.ndarray:
     """(y, x, wave) -> a contiguous (y, x, size) whose channel i + whole was channel i; `fill` elsewhere."""
+    if whole == 0 and values.shape[2] == size and values.flags.c_contiguous:
+        return values
     out = np.full((*values.shape[:2], size), fill, values.dtype)
     low, high = max(whole, 0), min(whole + values.shape[2], size)
     out[:, :, low:high] = values[:, :, low - whole : high - whole]
