@@ -27,13 +27,13 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     whole, fraction = redshift_channels(cube.redshift) if rest else (0, 0.0)
     grid = recipe.grid(cube.grid)
     fine = WavelengthGrid(grid.first, grid.size * recipe.rebin)
-    cut = cube.grid.cut(recipe.channels or cube.grid.size)
+    cut = recipe.cut(cube.grid)
     start = cut.first - whole - fine.first
     covered = slice(max(start, 0), min(start + cut.size, fine.size))
 
     # Space: the linear resize, or the native spaxels as they are. Wavelength: whole channels only.
-    side = recipe.side or ny
-    native = recipe.side is None
+    native = recipe.side == "native"
+    side = ny if recipe.side == "native" else recipe.side
 
     def placed(spaxels: np.ndarray, fill: int = 0) -> np.ndarray:
         return steps.shifted(spaxels, start, fine.size, fill)
@@ -52,7 +52,7 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     # Light: our Galaxy's dust taken out, and f_lambda * (1 + z) at rest, so that energy is kept.
     observed = fine.wave * 10 ** (STEP * whole)
     gain = np.full(fine.size, 1 + cube.redshift if rest else 1.0)
-    if recipe.extinction:
+    if recipe.extinction != "none":
         gain[covered] /= transmission(observed[covered], cube.ebv, recipe.extinction, recipe.rv)
     scale = steps.mean_flux(unclipped, ivar, gain) if recipe.normalise == "total" else 1.0
     if not scale > 0:
@@ -93,7 +93,7 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
         area_ratio=step**2,
         spaxel=cube.spaxel * step,
         psf_fwhm=cube.psf_fwhm,
-        ebv=cube.ebv if recipe.extinction else 0.0,
+        ebv=cube.ebv if recipe.extinction != "none" else 0.0,
         ra=cube.ra,
         dec=cube.dec,
         instrument=cube.instrument,

@@ -19,19 +19,23 @@ class Recipe:
     max_redshift: float = 0.2  # the rest grid reaches this far; only in the rest frame
     min_side: int = 34  # cubes smaller than this are left out; a cube of 34 stays
     clip: bool = True  # negative flux becomes 0 in the models' input (the unclipped flux is kept too)
-    side: int | None = 32  # spaxels along a side after the linear resize; None = native size
-    channels: int | None = 4096  # the first so many; None = all
+    side: int | Literal["native"] = 32  # spaxels along a side after the linear resize
+    channels: int | Literal["all"] = 4096  # the first so many
     rebin: int = 1  # channels averaged into one, after the cut
     sky: tuple[float, float] = (5574.0, 5585.0)  # angstrom, vacuum, observed: residual of the sky line
     fill_sky: bool = True  # interpolate across it in the input; it is never judged by
     mask_stars: bool = True  # FORESTAR spaxels: 0 in the input, ivar 0
-    extinction: Law | None = None  # remove the dust of our Galaxy by this law
+    extinction: Law | Literal["none"] = "none"  # remove the dust of our Galaxy by this law
     rv: float = 3.1
     normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels
 
+    def cut(self, observed: WavelengthGrid) -> WavelengthGrid:
+        """The channels of a cube that are used."""
+        return observed if self.channels == "all" else observed.cut(self.channels)
+
     def grid(self, observed: WavelengthGrid) -> WavelengthGrid:
         """The channels of the samples that come from cubes on the `observed` grid."""
-        cut = observed if self.channels is None else observed.cut(self.channels)
+        cut = self.cut(observed)
         if self.frame == "rest":
             cut = rest_grid(cut, self.max_redshift)
         return cut.rebinned(self.rebin) if self.rebin > 1 else cut
@@ -43,8 +47,8 @@ CUBESIFT = Recipe(
     frame="rest",
     min_side=0,
     clip=False,
-    side=None,
-    channels=None,
+    side="native",
+    channels="all",
     sky=(5570.0, 5586.0),  # what MaNGA's analysis pipeline masks
     fill_sky=False,
     mask_stars=False,

@@ -94,8 +94,7 @@ def prepare_one(task: Task) -> tuple[str, bool]:
     A recipe that does not take the cube rejects it for that recipe alone, and the reason is kept.
     """
     name, run = task.source.name, task.run
-    channels = [recipe.channels for recipe in task.recipes]
-    enough = None if None in channels else max(c for c in channels if c is not None)
+    enough = max(recipe.cut(MANGA_GRID).size for recipe in task.recipes)
     done = False
     reasons = []
     # One unit of work, one core: the executor says how many run side by side.

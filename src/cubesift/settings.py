@@ -1,0 +1,109 @@
+"""One pass's settings: a small TOML file that overrides a few fields of each verb."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from cubesift.data.drpall import Selection
+from cubesift.data.store import written_beside
+from cubesift.detect.score import Detection
+from cubesift.errors import CubesiftError
+from cubesift.explore.report import Reporting
+from cubesift.learn.settings import Training
+from cubesift.prepare.recipe import PUBLISHED, Recipe
+from cubesift.simulate.survey import Simulation
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Line:
+    """Every verb's settings. The defaults are the paper's, with the two systems there are."""
+
+    simulate: Simulation = field(default_factory=Simulation)
+    select: Selection = field(default_factory=Selection)
+    prepare: tuple[Recipe, ...] = (Recipe(),)
+    train: tuple[Training, ...] = (
+        Training(name="cae2d", system="cae2d"),
+        Training(name="pca2d", system="pca2d"),
+    )
+    detect: Detection = field(default_factory=Detection)
+    report: Reporting = field(default_factory=Reporting)
+
+
+def read_settings(path: Path | None) -> Line:
+    """The settings in a TOML file; the defaults where None is given.
+
+    A `[[prepare]]` table may say `like = "cubesift"` to start from a published recipe (default "paper").
+
+    Raises:
+        CubesiftError: no such file, not TOML, or a field that is not known or not of its kind.
+    """
+    if path is None:
+        return Line()
+    try:
+        tables = tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise CubesiftError(f"{path}: no such recipe ({error.strerror}). Name a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CubesiftError(f"{path}: not TOML: {error}") from None
+    if "prepare" in tables:
+        tables["prepare"] = [_from_published(path, table) for table in tables["prepare"]]
+    _check_names(path, tables)
+    try:
+        return TypeAdapter(Line).validate_python(tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CubesiftError(f"{path}: {place}: {first['msg']} (it says {first['input']!r})") from None
+
+
+def write_settings(line: Line, path: Path) -> None:
+    """Write all settings, defaults included, as TOML that `read_settings` reads."""
+    blocks = []
+    for entry in fields(line):
+        value = getattr(line, entry.name)
+        tables = value if isinstance(value, tuple) else (value,)
+        header = f"[[{entry.name}]]" if isinstance(value, tuple) else f"[{entry.name}]"
+        blocks += ["\n".join([header, *_lines(asdict(table))]) for table in tables]
+    with written_beside(path) as partial:
+        partial.write_text("\n\n".join(blocks) + "\n")
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    # JSON's strings, numbers, booleans and lists are TOML too; a None is left out: it is the default.
+    return [f"{name} = {_toml(value)}" for name, value in table.items() if value is not None]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(str(k))} = {_toml(v)}" for k, v in value.items()) + " }"
+    return json.dumps(list(value) if isinstance(value, (tuple, set, frozenset)) else value)
+
+
+def _from_published(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+    like = table.pop("like", "paper")
+    if like not in PUBLISHED:
+        raise CubesiftError(f"{path}: prepare: like = {like!r}, but there are {sorted(PUBLISHED)}")
+    return {**asdict(PUBLISHED[like]), **table}
+
+
+def _check_names(path: Path, tables: Mapping[str, Any]) -> None:
+    """A misspelt field would silently leave the default in place: name it instead."""
+    line = Line()
+    for name, given in tables.items():
+        if not hasattr(line, name):
+            raise CubesiftError(f"{path}: [{name}] is not a verb; there are {[f.name for f in fields(line)]}")
+        example = getattr(line, name)
+        example = example[0] if isinstance(example, tuple) else example
+        assert is_dataclass(example)
+        known = [f.name for f in fields(example)]
+        for table in given if isinstance(given, list) else [given]:
+            for key in set(table) - set(known):
+                raise CubesiftError(f"{path}: {name} has no setting {key!r}; it has {', '.join(known)}")
