@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cubesift.data.store import Columns, Provenance, read_parquet, write_parquet
 
+BY_ITSELF = "by-itself"  # reconstructions in which every cube was rebuilt from its own spaxels
+
 
 @dataclass
 class Outliers:

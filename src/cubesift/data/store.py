@@ -145,7 +145,9 @@ def write_parquet(path: Path, columns: Columns, provenance: Provenance) -> None:
             flat = pa.array(np.ascontiguousarray(values).ravel())
             arrays[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
         else:
-            arrays[name] = pa.array(values.tolist() if values.dtype.kind in "OU" else values)
+            # Said, not guessed: of a table without rows nothing can be guessed.
+            text = pa.string() if values.dtype.kind == "U" else None
+            arrays[name] = pa.array(values.tolist() if values.dtype.kind in "OU" else values, type=text)
     table = pa.table(arrays)
     table = table.replace_schema_metadata({"cubesift": json.dumps(provenance.to_dict())})
     with written_beside(path) as partial:

@@ -1,0 +1,228 @@
+"""Who does not belong: score the galaxies and the spaxels of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.outliers import BY_ITSELF, Outliers
+from cubesift.data.run import Run
+from cubesift.data.samples import Samples
+from cubesift.data.store import Columns, Provenance, fingerprint
+from cubesift.detect.itself import rebuilt_by_itself
+from cubesift.detect.neighbours import Distance, mean_distance
+from cubesift.detect.ranking import agreed, percentiles
+from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess, mean_error
+from cubesift.detect.spaxels import spaxel_rows, strangest_first
+from cubesift.errors import CubesiftError, Stale
+
+FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How strangeness is measured. Defaults are the paper's (section 4.3) where it says."""
+
+    neighbours: Annotated[int, Field(ge=1)] = 10  # k; the paper does not say
+    distance: Distance = "plain"  # "robust" divides every latent by its spread first
+    # The paper's mean |model - flux| follows brightness and noise. "chi2" asks how unusual a spaxel's chi2
+    # is at its S/N, and takes a high quantile of that over the galaxy.
+    reconstruction: Literal["error", "chi2"] = "error"
+    quantile: Fraction = 0.9  # of the spaxels' excess, for "chi2"
+    named_above: Annotated[float, Field(ge=0, le=100)] = 95.0  # percentile
+    min_signal_to_noise: Annotated[float, Field(gt=0)] = 1.0  # per channel: fainter spaxels are not ranked
+    spaxels_per_cube: Annotated[int, Field(ge=1)] | None = None  # rows kept a cube, strangest; None = all
+    # The rest is for cubes judged by themselves.
+    components: Annotated[int, Field(ge=1)] = 8  # of the low-rank model
+    trimmed: Fraction = 0.05  # of the spaxels, left out of its second fit
+    min_good: Fraction = 0.5  # of the channels: spaxels with fewer are not ranked
+
+
+@plain_dataclass(frozen=True)
+class Fold:
+    """What one model says of the galaxies it may be asked about; nothing is compared beyond."""
+
+    fold: np.ndarray  # (n,) str, all the same
+    vectors: np.ndarray  # (n, latent)
+    rebuilt: Sequence[Rebuilt]
+    excess: Sequence[np.ndarray]  # (y, x) each, of chi2
+
+
+def far_from_neighbours(fold: Fold, settings: Detection) -> np.ndarray:
+    """(n,) mean distance to the nearest in the embedding."""
+    return mean_distance(fold.vectors, fold.fold, settings.neighbours, settings.distance)
+
+
+def badly_rebuilt(fold: Fold, settings: Detection) -> np.ndarray:
+    """(n,) how badly the model rebuilt each galaxy."""
+    if settings.reconstruction == "error":
+        return mean_error(fold.rebuilt)
+    return high_excess(fold.excess, settings.quantile)
+
+
+METHODS: dict[str, Callable[[Fold, Detection], np.ndarray]] = {
+    "neighbours": far_from_neighbours,
+    "reconstruction": badly_rebuilt,
+}
+
+
+def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None = None) -> Outliers:
+    """Rank the galaxies and the spaxels of a run and save the two tables.
+
+    Every fold's rows are ranked among themselves, and only their percentiles are joined. Without a model
+    every cube is rebuilt from its own spaxels, written to `reconstructions/by-itself.zarr`,
+    and no galaxy is ranked; nor is a single galaxy.
+
+    Args:
+        run: with samples, and per model embeddings and reconstructions.
+        settings: how.
+        models: by name; None = all that were embedded, () = judge every cube by itself.
+
+    Raises:
+        CubesiftError: something is missing, or does not belong together.
+    """
+    if models is None:
+        models = sorted(path.stem for path in run.path.glob("embeddings/*.parquet"))
+        if not models and (count := _prepared(run)) >= FEW:
+            raise CubesiftError(f"{run.path}: {count} galaxies but no embeddings. Run train and embed first.")
+    outliers = _by_models(run, settings, models) if models else _by_themselves(run, settings)
+    outliers.save(run.path)
+    return outliers
+
+
+def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers:
+    mangaids: dict[str, str] = {}
+    scores: dict[str, dict[str, tuple[float, float]]] = {}  # "method.model" -> plateifu -> score, percentile
+    spaxels: list[Columns] = []
+    parents = {}
+    for model in models:
+        embeddings = Embeddings.load(run.embeddings(model))
+        reconstructions = Reconstructions.open(run.reconstructions(model))
+        _check_partners(model, embeddings, reconstructions)
+        parents[f"embeddings/{model}"] = embeddings.provenance.id
+        parents[f"reconstructions/{model}"] = reconstructions.provenance.id
+        mangaids.update(zip(embeddings.plateifu.tolist(), embeddings.mangaid.tolist(), strict=True))
+        for one in np.unique(embeddings.fold):
+            # By name, so that neither scores nor ties depend on the order of the file.
+            rows = np.flatnonzero(embeddings.fold == one)
+            rows = rows[np.argsort(embeddings.plateifu[rows])]
+            names = embeddings.plateifu[rows].tolist()
+            rebuilt = [Rebuilt.read(reconstructions, name) for name in names]
+            excess = chi2_excess(rebuilt, settings.min_signal_to_noise)
+            for galaxy, score in zip(rebuilt, excess, strict=True):
+                kept = settings.spaxels_per_cube
+                spaxels.append(spaxel_rows(galaxy.plateifu, score, galaxy.signal_to_noise, model, kept))
+            fold = Fold(embeddings.fold[rows], embeddings.vectors[rows], rebuilt, excess)
+            for method, scored in METHODS.items():
+                column = scores.setdefault(f"{method}.{model}", {})
+                if len(names) > 1:
+                    score = scored(fold, settings)
+                    both = zip(score.tolist(), percentiles(score).tolist(), strict=True)
+                    column.update(zip(names, both, strict=True))
+    provenance = Provenance("detect", fingerprint(settings), parents)
+    return Outliers(_galaxy_table(scores, mangaids, settings), strangest_first(spaxels), provenance)
+
+
+def _galaxy_table(
+    scores: dict[str, dict[str, tuple[float, float]]], mangaids: dict[str, str], settings: Detection
+) -> Columns:
+    """Columns of `Outliers.galaxies`, strangest first; no rows where nothing could be ranked."""
+    names = sorted({name for galaxies in scores.values() for name in galaxies})
+    pairs = {
+        column: np.array([galaxies.get(name, (np.nan, np.nan)) for name in names], dtype=float).reshape(-1, 2)
+        for column, galaxies in scores.items()
+    }
+    all_percentiles = np.array([pair[:, 1] for pair in pairs.values()]).reshape(len(pairs), len(names)).T
+    overall = percentiles(agreed(all_percentiles))
+    named = {}
+    for method in METHODS:
+        own = [column.split(".")[0] == method for column in pairs]
+        # Agreed over the models; a hair below, so that rounding does not decide.
+        named[method] = agreed(all_percentiles[:, own]) >= settings.named_above - 1e-9
+    columns: Columns = {
+        "plateifu": np.array(names, dtype=str),
+        "mangaid": np.array([mangaids[name] for name in names], dtype=str),
+        "percentile": overall,
+        "named_by": _named_by(named["neighbours"], named["reconstruction"]),
+    }
+    for column, pair in pairs.items():
+        columns[column] = pair[:, 0]
+        columns[f"{column}.percentile"] = pair[:, 1]
+    order = np.argsort(-np.nan_to_num(overall, nan=-1), kind="stable")
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _named_by(neighbours: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+    """(n,) str: which of the two methods names each galaxy, "both", or ""."""
+    one = np.where(neighbours, "neighbours", np.where(reconstruction, "reconstruction", ""))
+    return np.where(neighbours & reconstruction, "both", one)
+
+
+def _check_partners(model: str, embeddings: Embeddings, reconstructions: Reconstructions) -> None:
+    """Refuse halves of two different passes.
+
+    Raises:
+        CubesiftError: they come from different models or samples, or one lacks galaxies, or has no numbers.
+    """
+    again = f"Run embed again for {model}."
+    if dict(embeddings.provenance.parents) != dict(reconstructions.provenance.parents):
+        raise Stale(f"{model}: embeddings and reconstructions were not made together. {again}")
+    missing = sorted(set(embeddings.plateifu.tolist()) - set(reconstructions.names))
+    if missing:
+        raise CubesiftError(f"{model}: {len(missing)} galaxies are not rebuilt ({missing[0]}, ...). {again}")
+    broken = embeddings.plateifu[~np.isfinite(embeddings.vectors).all(axis=1)]
+    if len(broken):
+        raise CubesiftError(
+            f"{model}: {len(broken)} embeddings are not numbers ({broken[0]}, ...): training went astray. "
+            "Train again at a lower rate."
+        )
+
+
+def _by_themselves(run: Run, settings: Detection) -> Outliers:
+    samples = _finest(run)
+    provenance = Provenance("detect", fingerprint(settings), {"samples": samples.id})
+    about = {"samples": samples.store.path.name}
+    reconstructions = Reconstructions.create(run.reconstructions(BY_ITSELF), provenance, about)
+    spaxels = []
+    for name in samples.names:
+        arrays = samples.arrays(name, "unclipped", "ivar")
+        record = samples.record(name)
+        psf = record.psf_fwhm / record.spaxel
+        own = rebuilt_by_itself(
+            arrays["unclipped"],
+            arrays["ivar"],
+            settings.components,
+            settings.trimmed,
+            settings.min_good,
+            settings.min_signal_to_noise,
+            apart=psf if np.isfinite(psf) else 5.0,
+        )
+        reconstructions.write(name, own.reconstruction)
+        light = own.reconstruction.signal_to_noise
+        spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))
+    return Outliers(_galaxy_table({}, {}, settings), strangest_first(spaxels), provenance)
+
+
+def _finest(run: Run) -> Samples:
+    """The samples to judge cubes by themselves: of several recipes, the one with the most channels.
+
+    Raises:
+        CubesiftError: nothing was prepared.
+    """
+    prepared = [Samples.open(run.samples(recipe)) for recipe in run.recipes()]
+    if not any(len(samples) for samples in prepared):
+        raise CubesiftError(f"{run.path}: no samples. Run prepare first.")
+    return max(prepared, key=lambda samples: (len(samples) > 0, samples.grid.size))
+
+
+def _prepared(run: Run) -> int:
+    """How many galaxies were prepared, by the recipe that has the most."""
+    return max((len(Samples.open(run.samples(recipe))) for recipe in run.recipes()), default=0)
