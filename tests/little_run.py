@@ -113,6 +113,6 @@ def write_run(path: Path, count: int = 12, model: str = "pca2d") -> Run:
         truth = galaxy(rng, brightness=float(rng.uniform(0.5, 2)))
         flux, ivar = noisy(rng, truth)
         samples.append(sample(name, flux, ivar))
-        store.write(name, rebuilt(flux, ivar, truth * np.float32(0.98)))
+        store.write(name, rebuilt(flux, ivar, truth * np.float32(0.98)), {})
     write_samples(run, samples)
     return run

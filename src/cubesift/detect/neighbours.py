@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-Distance = Literal["plain", "robust"]
 
-
-def mean_distance(vectors: np.ndarray, fold: np.ndarray, k: int, distance: Distance = "plain") -> np.ndarray:
+def mean_distance(
+    vectors: np.ndarray, fold: np.ndarray, k: int, distance: Literal["plain", "robust"] = "plain"
+) -> np.ndarray:
     """Mean Euclidean distance of every galaxy to its k nearest others, (n,) float64; exact.
 
     The paper's section 4.3, which does not say k. Where there are fewer than k others, all of them count.

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.outliers import BY_ITSELF, Outliers
@@ -16,37 +13,17 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Columns, Provenance, fingerprint
 from cubesift.detect.itself import rebuilt_by_itself
-from cubesift.detect.neighbours import Distance, mean_distance
+from cubesift.detect.neighbours import mean_distance
 from cubesift.detect.ranking import agreed, percentiles
 from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess, mean_error
+from cubesift.detect.settings import Detection
 from cubesift.detect.spaxels import spaxel_rows, strangest_first
 from cubesift.errors import CubesiftError, Stale
 
 FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-
 
 @dataclass(frozen=True)
-class Detection:
-    """How strangeness is measured. Defaults are the paper's (section 4.3) where it says."""
-
-    neighbours: Annotated[int, Field(ge=1)] = 10  # k; the paper does not say
-    distance: Distance = "plain"  # "robust" divides every latent by its spread first
-    # The paper's mean |model - flux| follows brightness and noise. "chi2" asks how unusual a spaxel's chi2
-    # is at its S/N, and takes a high quantile of that over the galaxy.
-    reconstruction: Literal["error", "chi2"] = "error"
-    quantile: Fraction = 0.9  # of the spaxels' excess, for "chi2"
-    named_above: Annotated[float, Field(ge=0, le=100)] = 95.0  # percentile
-    min_signal_to_noise: Annotated[float, Field(gt=0)] = 1.0  # per channel: fainter spaxels are not ranked
-    spaxels_per_cube: Annotated[int, Field(ge=1)] | None = None  # rows kept a cube, strangest; None = all
-    # The rest is for cubes judged by themselves.
-    components: Annotated[int, Field(ge=1)] = 8  # of the low-rank model
-    trimmed: Fraction = 0.05  # of the spaxels, left out of its second fit
-    min_good: Fraction = 0.5  # of the channels: spaxels with fewer are not ranked
-
-
-@plain_dataclass(frozen=True)
 class Fold:
     """What one model says of the galaxies it may be asked about; nothing is compared beyond."""
 
@@ -173,7 +150,7 @@ def _check_partners(model: str, embeddings: Embeddings, reconstructions: Reconst
         CubesiftError: they come from different models or samples, or one lacks galaxies, or has no numbers.
     """
     again = f"Run embed again for {model}."
-    if dict(embeddings.provenance.parents) != dict(reconstructions.provenance.parents):
+    if embeddings.provenance.parents.get("model") != reconstructions.provenance.parents.get("model"):
         raise Stale(f"{model}: embeddings and reconstructions were not made together. {again}")
     missing = sorted(set(embeddings.plateifu.tolist()) - set(reconstructions.names))
     if missing:
@@ -205,7 +182,7 @@ def _by_themselves(run: Run, settings: Detection) -> Outliers:
             settings.min_signal_to_noise,
             apart=psf if np.isfinite(psf) else 5.0,
         )
-        reconstructions.write(name, own.reconstruction)
+        reconstructions.write(name, own.reconstruction, {})
         light = own.reconstruction.signal_to_noise
         spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))
     return Outliers(_galaxy_table({}, {}, settings), strangest_first(spaxels), provenance)

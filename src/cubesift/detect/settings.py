@@ -1,0 +1,29 @@
+"""What is asked of a detection: the paper's by default, where it says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How strangeness is measured. Defaults are the paper's (section 4.3) where it says."""
+
+    neighbours: Annotated[int, Field(ge=1)] = 10  # k; the paper does not say
+    distance: Literal["plain", "robust"] = "plain"  # "robust" divides every latent by its spread first
+    # The paper's mean |model - flux| follows brightness and noise. "chi2" asks how unusual a spaxel's chi2
+    # is at its S/N, and takes a high quantile of that over the galaxy.
+    reconstruction: Literal["error", "chi2"] = "error"
+    quantile: Fraction = 0.9  # of the spaxels' excess, for "chi2"
+    named_above: Annotated[float, Field(ge=0, le=100)] = 95.0  # percentile
+    min_signal_to_noise: Annotated[float, Field(gt=0)] = 1.0  # per channel: fainter spaxels are not ranked
+    spaxels_per_cube: Annotated[int, Field(ge=1)] | None = None  # rows kept a cube, strangest; None = all
+    # The rest is for cubes judged by themselves.
+    components: Annotated[int, Field(ge=1)] = 8  # of the low-rank model
+    trimmed: Fraction = 0.05  # of the spaxels, left out of its second fit
+    min_good: Fraction = 0.5  # of the channels: spaxels with fewer are not ranked
