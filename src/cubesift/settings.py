@@ -17,6 +17,7 @@ from cubesift.data.store import written_beside
 from cubesift.detect.score import Detection
 from cubesift.errors import CubesiftError
 from cubesift.explore.report import Reporting
+from cubesift.fetch.archive import Fetching
 from cubesift.learn.settings import Training
 from cubesift.prepare.recipe import PUBLISHED, Recipe
 from cubesift.simulate.survey import Simulation
@@ -26,7 +27,8 @@ from cubesift.simulate.survey import Simulation
 class Line:
     """Every verb's settings. The defaults are the paper's, with the two systems there are."""
 
-    simulate: Simulation = field(default_factory=Simulation)
+    simulate: Simulation | None = None  # only asked for, never by default
+    fetch: Fetching = field(default_factory=Fetching)
     select: Selection = field(default_factory=Selection)
     prepare: tuple[Recipe, ...] = (Recipe(),)
     train: tuple[Training, ...] = (
@@ -69,7 +71,7 @@ def write_settings(line: Line, path: Path) -> None:
     blocks = []
     for entry in fields(line):
         value = getattr(line, entry.name)
-        tables = value if isinstance(value, tuple) else (value,)
+        tables = value if isinstance(value, tuple) else (value,) if value is not None else ()
         header = f"[[{entry.name}]]" if isinstance(value, tuple) else f"[{entry.name}]"
         blocks += ["\n".join([header, *_lines(asdict(table))]) for table in tables]
     with written_beside(path) as partial:
@@ -96,7 +98,7 @@ def _from_published(path: Path, table: dict[str, Any]) -> dict[str, Any]:
 
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:
     """A misspelt field would silently leave the default in place: name it instead."""
-    line = Line()
+    line = Line(simulate=Simulation())
     for name, given in tables.items():
         if not hasattr(line, name):
             raise CubesiftError(f"{path}: [{name}] is not a verb; there are {[f.name for f in fields(line)]}")

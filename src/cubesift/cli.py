@@ -1,0 +1,212 @@
+"""The command line: each verb parses, calls and prints. Heavy libraries are imported inside the verbs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from cubesift.errors import CubesiftError
+
+app = App(
+    name="cubesift",
+    help="Find the galaxies and the spaxels that do not belong, in surveys of spectral cubes.",
+    version_flags=["--version"],
+    help_format="markdown",
+    default_parameter=Parameter(negative=()),
+)
+
+RunFolder = Annotated[Path, Parameter(help="The run: a folder that holds one pass through the line.")]
+RecipeFile = Annotated[
+    Path | None, Parameter(help="TOML file with the settings that differ from the paper's.")
+]
+Workers = Annotated[int | None, Parameter(help="Processes side by side; by default one a core.")]
+Where = Annotated[
+    str | None, Parameter(name="--executor", help="`pool` (default) or `dask:ADDRESS` of a scheduler.")
+]
+Shard = Annotated[str | None, Parameter(help="`i/n`: only the i-th of n parts, for job arrays.")]
+Cubes = Annotated[
+    Path | None, Parameter(help="Folder with cubes (MaNGA, SAMI, MUSE or any with a variance).")
+]
+Drpall = Annotated[
+    Path | None, Parameter(help="MaNGA's drpall: redshifts, and the selection by its columns.")
+]
+CatalogFile = Annotated[
+    Path | None, Parameter(name="--catalog", help="CSV, ECSV, FITS or Parquet with name, redshift, ra, dec.")
+]
+ModelFolder = Annotated[
+    Path | None, Parameter(name="--model", help="Use this trained model (models/NAME) and train none.")
+]
+Device = Annotated[str, Parameter(help="Where torch works: `cpu`, `cuda`, `mps`.")]
+Seed = Annotated[int | None, Parameter(help="Seed of everything random in this verb.")]
+
+
+@app.command
+def fetch(
+    run: RunFolder,
+    /,
+    *plateifu: str,
+    names: Annotated[Path | None, Parameter(name="--list", help="File with a plateifu a line.")] = None,
+    select: Annotated[bool, Parameter(help="All that the recipe's [select] keeps of drpall.")] = False,
+    recipe: RecipeFile = None,
+    dry_run: Annotated[bool, Parameter(help="Count the bytes and fetch nothing.")] = False,
+) -> None:
+    """Bring drpall and cubes from the SDSS archive, or use the mirror that SAS_BASE_DIR names.
+
+    Example: `cubesift fetch runs/mine 8485-1901 7815-3702 --dry-run`
+    """
+    from cubesift import line
+
+    line.fetch(run, plateifu, names, select, line.settings_of(run, recipe), dry_run)
+
+
+@app.command
+def simulate(
+    run: RunFolder,
+    /,
+    *,
+    galaxies: Annotated[int | None, Parameter(help="How many.")] = None,
+    seed: Seed = None,
+    recipe: RecipeFile = None,
+    workers: Workers = None,
+) -> None:
+    """Make a survey in MaNGA's format, with strange things planted at known places.
+
+    Example: `cubesift simulate runs/demo --galaxies 48 --seed 1`
+    """
+    from cubesift import line
+
+    line.simulate(run, line.settings_of(run, recipe), galaxies, seed, workers)
+
+
+@app.command
+def prepare(
+    run: RunFolder,
+    /,
+    *,
+    cubes: Cubes = None,
+    drpall: Drpall = None,
+    catalog: CatalogFile = None,
+    recipe: RecipeFile = None,
+    executor: Where = None,
+    workers: Workers = None,
+    shard: Shard = None,
+) -> None:
+    """Turn cubes into samples: cleaned, masked, resized or at rest, as the recipe says.
+
+    Example: `cubesift prepare runs/mine --cubes ~/manga --drpall drpall-v3_1_1.fits --shard 1/8`
+    """
+    from cubesift import line
+
+    settings = line.settings_of(run, recipe)
+    line.prepare(run, settings.prepare, cubes, drpall, catalog, settings.select, executor, workers, shard)
+
+
+@app.command
+def train(run: RunFolder, /, *, recipe: RecipeFile = None, device: Device = "cpu") -> None:
+    """Train the recipe's models on the samples; what was begun goes on, what is finished stays.
+
+    Example: `cubesift train runs/mine --recipe recipes/demo.toml`
+    """
+    from cubesift import line
+
+    line.train(run, line.settings_of(run, recipe), device)
+
+
+@app.command
+def embed(run: RunFolder, /, *, model: ModelFolder = None, device: Device = "cpu") -> None:
+    """Embed and rebuild every sample by the run's models, or by a model from elsewhere.
+
+    Example: `cubesift embed runs/mine --model runs/demo/models/pca2d`
+    """
+    from cubesift import line
+
+    line.embed(run, model, device)
+
+
+@app.command
+def detect(run: RunFolder, /, *, recipe: RecipeFile = None) -> None:
+    """Rank the galaxies and the spaxels: how far from the others, how badly rebuilt.
+
+    Example: `cubesift detect runs/mine`
+    """
+    from cubesift import line
+
+    line.detect(run, line.settings_of(run, recipe).detect)
+
+
+@app.command
+def report(run: RunFolder, /, *, recipe: RecipeFile = None) -> None:
+    """Write `report.html`: the strangest galaxies, why, and all that was left out.
+
+    Example: `cubesift report runs/mine`
+    """
+    from cubesift import line
+
+    print(line.report(run, line.settings_of(run, recipe).report))
+
+
+@app.command
+def show(run: RunFolder, /) -> None:
+    """Say what a run holds, what each thing was made from, and what is stale.
+
+    Example: `cubesift show runs/mine`
+    """
+    from cubesift import line
+
+    line.show(run)
+
+
+@app.command
+def make(
+    run: RunFolder,
+    /,
+    *,
+    cubes: Cubes = None,
+    drpall: Drpall = None,
+    catalog: CatalogFile = None,
+    recipe: RecipeFile = None,
+    model: ModelFolder = None,
+    simulate: Annotated[int | None, Parameter(help="Without cubes: simulate so many galaxies.")] = None,
+    keep_cubes: Annotated[bool, Parameter(help="Keep simulated cubes once they are prepared.")] = False,
+    executor: Where = None,
+    workers: Workers = None,
+    device: Device = "cpu",
+) -> None:
+    """Do whatever is missing, from cubes to `report.html`.
+
+    Example: `cubesift make runs/mine --cubes ~/manga --drpall ~/manga/drpall-v3_1_1.fits`
+    """
+    from cubesift import line
+
+    line.make(
+        run,
+        cubes=cubes,
+        drpall=drpall,
+        catalog=catalog,
+        recipe=recipe,
+        model=model,
+        simulate_galaxies=simulate,
+        keep_cubes=keep_cubes,
+        executor=executor,
+        workers=workers,
+        device=device,
+    )
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is one line and exit code 1."""
+    try:
+        app()
+    except CubesiftError as error:
+        print(f"cubesift: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("cubesift: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""The line: the rooms in order. What the command line calls, and `make`, which does whatever is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cubesift.console import Tick, say, watching
+from cubesift.data.catalog import Catalog
+from cubesift.data.door import Source, find_sources, read_catalog
+from cubesift.data.drpall import Selection, read_drpall, select
+from cubesift.data.run import Run
+from cubesift.data.samples import Samples
+from cubesift.data.store import remove
+from cubesift.detect.score import FEW, Detection, score_galaxies
+from cubesift.errors import CubesiftError
+from cubesift.executors import open_executor
+from cubesift.explore.report import Reporting, write_report
+from cubesift.prepare.recipe import Recipe
+from cubesift.prepare.survey import prepare_survey
+from cubesift.settings import Line, read_settings, write_settings
+
+
+def make(
+    run: Path | Run,
+    *,
+    cubes: Path | None = None,
+    drpall: Path | None = None,
+    catalog: Path | None = None,
+    recipe: Path | None = None,
+    model: Path | None = None,
+    simulate_galaxies: int | None = None,
+    keep_cubes: bool = False,
+    executor: str | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+) -> Path:
+    """Do whatever is missing between cubes and the report; the arguments are those of `cubesift make`.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        CubesiftError: something a person has to mend; what was finished stays.
+    """
+    run = _as_run(run)
+    line = settings_of(run, recipe)
+    recipes = (_recipe_of(model),) if model else line.prepare
+    simulated = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
+    if simulated and not _all_prepared(run, recipes):
+        simulate(run, line, simulate_galaxies, None, workers)
+    prepare(run, recipes, cubes, drpall, catalog, line.select, executor, workers)
+    if simulated and not keep_cubes:
+        remove(run.cubes)
+    count = _galaxies(run, recipes)
+    if model is None and count >= FEW:
+        train(run, line, device)
+    elif model is None:
+        say(
+            f"{count} galaxies are fewer than {FEW}: nothing is trained, each cube's spaxels are ranked alone"
+        )
+    if model or count >= FEW:
+        embed(run, model, device)
+    detect(run, line.detect)
+    path = report(run, line.report)
+    if run.truth.exists():
+        from cubesift.judge.planted import beside_planted
+
+        say(beside_planted(run))
+    say(f"report: {path}")
+    return path
+
+
+def settings_of(run: Path | Run, recipe: Path | None) -> Line:
+    """The settings in `recipe`, which the run then remembers; else those it remembers; else the paper's."""
+    remembered = _as_run(run).path / "run.toml"
+    if recipe is None and remembered.exists():
+        return read_settings(remembered)
+    line = read_settings(recipe)
+    write_settings(line, remembered)
+    return line
+
+
+def fetch(
+    run: Path | Run,
+    plateifus: Sequence[str],
+    names: Path | None,
+    by_selection: bool,
+    line: Line,
+    dry_run: bool,
+) -> None:
+    """Bring cubes from the archive: by name, by list, or all that the selection keeps."""
+    from cubesift.fetch.archive import read_plateifus
+    from cubesift.fetch.survey import fetch_survey
+
+    wanted = [*plateifus, *(read_plateifus(names) if names else [])]
+    if not wanted and not by_selection:
+        raise CubesiftError("nothing to fetch: name cubes (8485-1901 ...), a --list FILE, or --select")
+    with watching("fetch") as tick:
+        manifest = fetch_survey(
+            _as_run(run),
+            wanted or None,
+            line.fetch,
+            selection=line.select if by_selection else None,
+            dry_run=dry_run,
+            progress=lambda sent, total: tick(sent // 1000, total // 1000, "kB"),
+        )
+    for rule, count in manifest.removed.items():
+        say(f"select: {rule} removed {count}")
+    if dry_run:
+        say(f"fetch: {manifest.bytes_to_fetch / 1e6:,.1f} MB to fetch")
+    say("fetch: " + ", ".join(f"{count} {status}" for status, count in manifest.count().items()))
+    for entry in manifest.failed:
+        say(f"  {entry.file}: {entry.note}")
+
+
+def simulate(
+    run: Path | Run,
+    line: Line,
+    galaxies: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+) -> None:
+    """Simulate a survey into the run, in the archive's own files."""
+    from dataclasses import replace
+
+    from cubesift.simulate.survey import Simulation, simulate_survey
+
+    settings = line.simulate or Simulation()
+    asked = {"galaxies": galaxies, "seed": seed}
+    settings = replace(settings, **{name: value for name, value in asked.items() if value is not None})
+    with open_executor(None, workers) as executor, watching("simulate") as tick:
+        catalog = simulate_survey(_as_run(run), settings, executor, progress=tick)
+    say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
+
+
+def prepare(
+    run: Path | Run,
+    recipes: Sequence[Recipe],
+    cubes: Path | None = None,
+    drpall: Path | None = None,
+    catalog: Path | None = None,
+    selection: Selection | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    shard: str | None = None,
+) -> None:
+    """Prepare the cubes of a folder (or those in the run) that are not prepared yet.
+
+    Raises:
+        CubesiftError: there is nothing to prepare, or no cube could be used.
+    """
+    run = _as_run(run)
+    folder = cubes or run.cubes
+    if cubes is None and not folder.exists() and not run.recipes():
+        raise CubesiftError(f"{run.path}: no cubes. Give --cubes DIR, fetch some, or simulate a survey.")
+    sources = find_sources(folder) if cubes is not None or folder.exists() else []
+    drpall = drpall or next(iter(sorted(folder.glob("drpall-*.fits*"))), None)
+    if catalog is not None:
+        read_catalog(catalog).save(run.catalog)
+    elif drpall is not None and (cubes is not None or not run.catalog.exists()):
+        sources = _selected(run, drpall, selection or Selection(), sources)
+    with open_executor(executor, workers) as pool, watching("prepare") as tick:
+        prepared = prepare_survey(
+            run,
+            sources,
+            recipes,
+            catalog=run.catalog if run.catalog.exists() else None,
+            executor=pool,
+            shard=_shard(shard),
+            progress=tick,
+        )
+    say(f"prepare: {prepared.done} done, {prepared.kept} there already, {prepared.rejected} rejected")
+    rejected = run.rejected()
+    for record in rejected[:20]:
+        say(f"  {record['file']}: {record['reason']}")
+    if len(rejected) > 20:
+        say(f"  and {len(rejected) - 20} more, all in the report")
+    if not _galaxies(run, recipes) and shard is None:
+        raise CubesiftError(f"{folder}: none of its {len(sources)} cubes can be used; see the reasons above.")
+
+
+def train(run: Path | Run, line: Line, device: str = "cpu") -> None:
+    """Train every model of the settings that is not finished yet."""
+    from cubesift.learn.train import train_model
+
+    for settings in line.train:
+        with watching(f"train {settings.name}") as tick:
+            train_model(
+                _as_run(run),
+                settings,
+                device=device,
+                progress=_spoken(tick),
+            )
+
+
+def embed(run: Path | Run, model: Path | None = None, device: str = "cpu") -> None:
+    """Embed and rebuild every sample, by the run's own models or by one from elsewhere."""
+    from cubesift.learn.checkpoint import Checkpoint, find_model
+    from cubesift.learn.embed import embed_survey
+
+    run = _as_run(run)
+    names = run.models() if model is None else [Checkpoint.load(find_model(model)).settings.name]
+    if not names:
+        raise CubesiftError(
+            f"{run.path}: no trained model. Run `cubesift train` first, or name one with --model."
+        )
+    for name in names:
+        with watching(f"embed {name}") as tick:
+            embed_survey(run, name, model=model, device=device, progress=_spoken(tick))
+
+
+def detect(run: Path | Run, settings: Detection) -> None:
+    """Rank galaxies and spaxels."""
+    outliers = score_galaxies(_as_run(run), settings)
+    ranked, named = len(outliers.galaxies["plateifu"]), np.sum(outliers.galaxies["named_by"] != "")
+    say(
+        f"detect: {ranked} galaxies ranked, {named} named; {len(outliers.spaxels['plateifu'])} spaxels ranked"
+    )
+
+
+def report(run: Path | Run, settings: Reporting) -> Path:
+    """Write the report."""
+    return write_report(_as_run(run), settings)
+
+
+def _as_run(run: Path | Run) -> Run:
+    return run if isinstance(run, Run) else Run(Path(run))
+
+
+def _recipe_of(model: Path) -> Recipe:
+    """How the samples of a trained model were prepared: others must be prepared the same way."""
+    from cubesift.learn.checkpoint import Checkpoint, find_model
+
+    return Recipe(**dict(Checkpoint.load(find_model(model)).recipe))
+
+
+def _selected(run: Run, drpall: Path, selection: Selection, sources: list[Source]) -> list[Source]:
+    """The sources that drpall's columns keep; writes the catalogue of them, says what each rule removed."""
+    catalog, removed = select(read_drpall(drpall), selection)
+    for rule, count in removed.items():
+        say(f"select: {rule} removed {count}")
+    catalog.save(run.catalog)
+    chosen = set(catalog.plateifu.tolist())
+    kept = [source for source in sources if source.name in chosen]
+    if len(kept) < len(sources):
+        say(f"select: {len(sources) - len(kept)} files are of no selected observation and are left out")
+    return kept
+
+
+def _galaxies(run: Run, recipes: Sequence[Recipe]) -> int:
+    """The most galaxies that any of the recipes has prepared."""
+    there = [run.samples(recipe.name) for recipe in recipes if recipe.name in run.recipes()]
+    return max((len(Samples.open(path)) for path in there), default=0)
+
+
+def _all_prepared(run: Run, recipes: Sequence[Recipe]) -> bool:
+    """Whether every galaxy of the catalogue is prepared, or was tried and rejected."""
+    if not run.catalog.exists():
+        return False
+    rejected = {str(record["name"]) for record in run.rejected()}
+    for recipe in recipes:
+        if recipe.name not in run.recipes():
+            return False
+        ready = set(Samples.open(run.samples(recipe.name)).names) | rejected
+        if not ready.issuperset(Catalog.load(run.catalog).plateifu.tolist()):
+            return False
+    return True
+
+
+def _shard(words: str | None) -> tuple[int, int]:
+    """`i/n` as numbers, 1 <= i <= n."""
+    if words is None:
+        return 1, 1
+    part, _, parts = words.partition("/")
+    if part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts):
+        return int(part), int(parts)
+    raise CubesiftError(f"--shard {words}: expected i/n, as in 1/8 for the first of eight parts")
+
+
+def _spoken(tick: Tick) -> Callable[[dict[str, Any]], None]:
+    """What `learn` says of its progress, as ticks."""
+
+    def spoken(row: dict[str, Any]) -> None:
+        if "galaxies" in row:
+            tick(row["galaxy"], row["galaxies"], "galaxies")
+        else:
+            tick(int(row["epoch"]), int(row["epochs"]), f"epochs, loss {row['train_loss']:.4f}")
+
+    return spoken
