@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cubesift.data.groups import GalaxyStore
-from cubesift.data.store import Provenance, read_parquet, write_parquet
+from cubesift.data.store import Provenance, read_parquet, remove, write_parquet
 
 
 @dataclass
@@ -90,6 +90,15 @@ class Reconstructions:
         """One galaxy's maps and spectra."""
         return Reconstruction(**self.store.arrays(plateifu))
 
-    def write(self, plateifu: str, reconstruction: Reconstruction) -> None:
+    def record(self, plateifu: str) -> dict[str, Any]:
+        """What is said of one galaxy besides: its embedding, `scale` and `source_id` of its sample."""
+        return self.store.record(plateifu)
+
+    def write(self, plateifu: str, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:
         """Write one galaxy, whole or not at all."""
-        self.store.write(plateifu, vars(reconstruction), {"plateifu": plateifu})
+        self.store.write(plateifu, vars(reconstruction), {"plateifu": plateifu, **record})
+
+    def keep_only(self, plateifus: Collection[str]) -> None:
+        """Forget the galaxies that are no longer among the samples."""
+        for gone in set(self.names) - set(plateifus):
+            remove(self.store.path / gone)

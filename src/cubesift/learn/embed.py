@@ -1,0 +1,164 @@
+"""Embedding: what a model says of every galaxy, and how well it rebuilds each spaxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cubesift.data.embeddings import Embeddings, Reconstruction, Reconstructions
+from cubesift.data.run import Run
+from cubesift.data.samples import Sample, Samples
+from cubesift.data.store import Provenance, fingerprint
+from cubesift.errors import Stale
+from cubesift.learn.checkpoint import Checkpoint, find_model
+from cubesift.learn.feed import as_galaxy
+from cubesift.learn.loss import reduced_chi2
+
+KEPT = 4  # badly rebuilt spectra kept beside the centre
+APART = 3  # spaxels between two of them: closer, they are one oddity seen through one PSF
+
+
+def embed_survey(
+    run: Run,
+    name: str,
+    *,
+    model: Path | None = None,
+    samples: str | None = None,
+    device: str = "cpu",
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> Embeddings:
+    """Embed and rebuild every galaxy of the run with model `name`, only those not done before.
+
+    `model`, where it comes from elsewhere, is a model's folder or a run. Writes
+    `reconstructions/<name>.zarr`, a galaxy at a time and its embedding with it, then
+    `embeddings/<name>.parquet`. Fluxes stay in the units of the samples.
+
+    Raises:
+        CubesiftError: no such model or samples.
+        Stale: the samples are not what the model was made for.
+    """
+    folder = find_model(model, name) if model else find_model(run.path / "models" / name)
+    checkpoint = Checkpoint.load(folder)
+    prepared = Samples.open(run.samples(samples or checkpoint.settings.samples))
+    checkpoint.check(prepared)
+    checkpoint.model.to(device)
+    parents = {"model": checkpoint.provenance.id, "preparation": prepared.provenance.id}
+    about = {"grid": asdict(prepared.grid), "model": name, "fold": checkpoint.fold, "side": checkpoint.side}
+    rebuilt = Reconstructions.create(
+        run.reconstructions(name), Provenance("embed", fingerprint(KEPT, APART), parents), about
+    )
+    rebuilt.keep_only(prepared.names)
+    for number, plateifu in enumerate(prepared.names, start=1):
+        source_id = prepared.record(plateifu).source_id
+        if plateifu not in rebuilt or rebuilt.record(plateifu)["source_id"] != source_id:
+            reconstruction, said = embed_sample(checkpoint, prepared.read(plateifu), device)
+            rebuilt.write(plateifu, reconstruction, {**said, "source_id": source_id})
+        if progress:
+            progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
+    parents = {"model": checkpoint.provenance.id, "samples": prepared.id}
+    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(KEPT, APART), parents))
+    embeddings.save(run.embeddings(name))
+    return embeddings
+
+
+@torch.no_grad()
+def embed_sample(
+    checkpoint: Checkpoint, sample: Sample, device: str = "cpu"
+) -> tuple[Reconstruction, dict[str, Any]]:
+    """One galaxy: how it was rebuilt, and a record with its `vector` and `redshift_predicted`.
+
+    Raises:
+        Stale: another number of spaxels than the model was made for.
+    """
+    record = sample.record
+    if sample.flux.shape[0] != checkpoint.side:
+        raise Stale(
+            f"{record.plateifu}: {sample.flux.shape[0]} spaxels a side, but model {checkpoint.settings.name} "
+            f"was trained on {checkpoint.side}. Prepare with the recipe of the model, or train again."
+        )
+    galaxy = as_galaxy(
+        record.plateifu,
+        sample.flux,
+        sample.ivar,
+        sample.bits,
+        record.redshift,
+        star_mask=checkpoint.settings.star_mask,
+        sky_filled=bool(checkpoint.recipe.get("fill_sky")),
+    )
+    network, given = checkpoint.model, galaxy.to(device)
+    latent = network.encode(network.maps([given]))
+    model = network.flux(network.decode(latent)[0]).cpu()
+    mean, std = checkpoint.redshift
+    redshift = mean + std * float(network.redshift(latent))
+    unclipped, ivar = torch.from_numpy(sample.unclipped), torch.from_numpy(sample.ivar)
+    good = ivar > 0
+    nothing = ~(galaxy.good & galaxy.observed)
+    covered = galaxy.covered.float()
+    error = ((model - galaxy.flux).abs() @ covered / covered.sum()).masked_fill(nothing, torch.nan)
+    chi2 = reduced_chi2(model, unclipped, ivar).masked_fill(nothing, torch.nan)
+    noise_units = torch.where(good, unclipped * ivar.sqrt(), torch.nan)
+    signal_to_noise = noise_units.nanmedian(dim=-1).values
+    spaxels = spectra_to_keep(chi2.numpy(), signal_to_noise.numpy())
+    y, x = spaxels.T
+    reconstruction = Reconstruction(
+        error=error.numpy(),
+        chi2=chi2.numpy(),
+        signal_to_noise=signal_to_noise.numpy(),
+        white=((unclipped * good).sum(-1) / good.sum(-1)).numpy(),
+        white_model=((model * good).sum(-1) / good.sum(-1)).numpy(),
+        spaxels=spaxels,
+        flux=sample.unclipped[y, x],
+        ivar=sample.ivar[y, x],
+        model=model.numpy()[y, x],
+    )
+    said = {
+        "mangaid": record.mangaid,
+        "fold": checkpoint.fold,
+        "scale": record.scale,
+        "redshift": record.redshift,
+        "redshift_predicted": redshift if np.isfinite(redshift) else None,
+        "vector": latent.flatten().tolist(),
+    }
+    return reconstruction, said
+
+
+def spectra_to_keep(chi2: np.ndarray, signal_to_noise: np.ndarray) -> np.ndarray:
+    """(k, 2) int32, (y, x): the centre first, then up to `KEPT` of the worst rebuilt, each its own place.
+
+    A model that is wrong by the same fraction everywhere has chi2 - 1 proportional to the square of the
+    signal to noise, so the plain chi2 only follows the light. A spaxel is bad where it exceeds that law,
+    fitted to the galaxy by a median; with a signal to noise below 1 there is nothing to see.
+    """
+    side = len(chi2)
+    chosen = [(side // 2, side // 2)]
+    seen = np.isfinite(chi2) & (signal_to_noise > 1)
+    if seen.any():
+        power = np.where(seen, signal_to_noise, 0) ** 2
+        fraction = max(float(np.median((chi2[seen] - 1) / power[seen])), 0.0)
+        excess = np.where(seen, chi2 / (1 + fraction * power), 0)
+        for place in np.argsort(-excess, axis=None)[: int(seen.sum())]:
+            y, x = divmod(int(place), side)
+            if all((y - a) ** 2 + (x - b) ** 2 >= APART**2 for a, b in chosen):
+                chosen.append((y, x))
+            if len(chosen) == 1 + KEPT:
+                break
+    return np.array(chosen, np.int32)
+
+
+def _gathered(rebuilt: Reconstructions, provenance: Provenance) -> Embeddings:
+    records = [rebuilt.record(name) for name in rebuilt.names]
+    column = {key: [record[key] for record in records] for key in records[0]} if records else {}
+    return Embeddings(
+        plateifu=np.array(rebuilt.names, str),
+        mangaid=np.array(column["mangaid"], str),
+        fold=np.array(column["fold"], str),
+        vectors=np.array(column["vector"], np.float32),
+        redshift=np.array(column["redshift"], float),
+        redshift_predicted=np.array(column["redshift_predicted"], float),
+        provenance=provenance,
+    )

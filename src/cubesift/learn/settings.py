@@ -1,0 +1,54 @@
+"""What is asked of a training: the paper's schedule by default. Where it runs is not part of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model and how it learns.
+
+    Defaults are the paper's (section 4.1) where it speaks: Adam, 50 epochs, the rate halved every 10,
+    batches of 50 for the 2D CAE and 10 otherwise, the first 2,000 cubes to learn from, then once more on
+    all. Where it is silent (figure 3 is lost) they are ours: widths, latent channels, components, first
+    rate, weight of the redshift.
+    """
+
+    name: Name = "cae2d"  # the folder under models/
+    system: Literal["cae2d", "pca2d"] = "cae2d"
+    samples: Name = "paper"  # the recipe whose samples are learned from
+    components: Annotated[int, Field(ge=1)] = 48  # principal components of a spectrum (pca2d)
+    widths: tuple[int, ...] = (
+        256,
+        128,
+        64,
+    )  # filters of each encoder block; one block per halving down to 4x4
+    latent_channels: Annotated[int, Field(ge=1)] = 8  # the embedding is 4 x 4 of these
+    loss: Literal["mae", "mse"] = "mae"
+    loss_map: Literal["smooth", "report", "flat"] = "smooth"  # weight of a spaxel in the loss, see loss.py
+    star_mask: bool = True  # hide foreground-star patches in the input and in the loss
+    redshift_weight: Annotated[float, Field(ge=0)] = 0.1  # lambda; the head is off at 0
+    epochs: Annotated[int, Field(ge=1)] = 50
+    batch: Annotated[int, Field(ge=1)] | None = None  # galaxies per step; None = the paper's
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    halve_every: Annotated[int, Field(ge=1)] = 10  # epochs
+    split: Literal["first", "hash"] = "first"  # first: in order of plate; hash: by galaxy, repeats together
+    first: Annotated[int, Field(ge=1)] = 2000  # galaxies to learn from, when split = "first"
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.2  # fraction held out, when split = "hash"
+    retrain_on_all: bool = True
+    seed: int = 0
+
+    @property
+    def batch_size(self) -> int:
+        """Galaxies per step."""
+        return self.batch or (50 if self.system == "cae2d" else 10)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0."""
+        return float(self.learning_rate * 0.5 ** (epoch // self.halve_every))

@@ -1,0 +1,173 @@
+"""Training, from batch to step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from cubesift.data.run import Run
+from cubesift.data.samples import Samples
+from cubesift.data.store import Provenance, fingerprint, remove
+from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model, load_progress, save_progress
+from cubesift.learn.feed import MEMORY, Feed, Galaxy
+from cubesift.learn.loss import redshift_error
+from cubesift.learn.pca import Moments
+from cubesift.learn.settings import Training
+from cubesift.learn.split import Fold, folds
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def train_model(
+    run: Run,
+    settings: Training,
+    *,
+    device: str = "cpu",
+    memory: float = MEMORY,
+    progress: Progress | None = None,
+) -> Checkpoint:
+    """Train on a part, then, as the paper does, again on all: `models/<name>/split` and `.../all`.
+
+    What is finished is not done again; what was killed goes on after its last whole epoch and ends in the
+    same weights. `memory` is how many bytes of flux are kept between epochs. `progress` gets a dict per
+    galaxy measured (`galaxy` of `galaxies`) and per epoch (a row of the history, and `epochs`), each with
+    `model` and `fold`.
+
+    Raises:
+        CubesiftError: no samples, fewer than two to learn from, or widths that do not fit their side.
+    """
+    samples = Samples.open(run.samples(settings.samples))
+    asked = folds(samples, settings)
+    feed = Feed(samples, settings.star_mask, memory)
+    # Shared: the second fold only adds the galaxies that the first one held out.
+    moments = Moments(samples.grid.size, second=SYSTEMS[settings.system].needs_covariance)
+    for fold in asked:
+        checkpoint = train_fold(run, settings, fold, feed, moments, device, progress or (lambda _: None))
+    return checkpoint
+
+
+def train_fold(
+    run: Run, settings: Training, fold: Fold, feed: Feed, moments: Moments, device: str, progress: Progress
+) -> Checkpoint:
+    """Train one model, or go on with it, and write it; nothing is done where it is finished."""
+    samples = feed.samples
+    folder = run.model(settings.name, fold.name)
+    provenance = Provenance("train", fingerprint(settings, fold.name), {"samples": samples.id})
+    if (folder / "model.json").exists():
+        finished = Checkpoint.load(folder)
+        if finished.provenance.id == provenance.id:
+            remove(folder / "resume.pt")
+            return finished
+        remove(folder / "model.json")  # first, so that new weights never stand beside an old model.json
+    said = {"model": settings.name, "fold": fold.name}
+    model = build_model(settings, samples.grid.size, feed.side).to(device)
+    optimizer = torch.optim.Adam(model.parameters())
+    history = load_progress(folder, model, optimizer, provenance, device)
+    if not history:
+        for number, plateifu in enumerate(fold.train, start=1):
+            if plateifu not in moments.names:
+                moments.add(feed.galaxy(plateifu))
+                progress({**said, "galaxy": number, "galaxies": len(fold.train)})
+        model.measure(moments)
+    redshift = redshift_statistics(samples, fold.train, settings)
+    for row in train_epochs(model, optimizer, feed, fold, settings, redshift, device, len(history)):
+        history.append(row)
+        save_progress(folder, model, optimizer, history, provenance)
+        progress({**said, "epochs": settings.epochs, **row})
+    checkpoint = Checkpoint(
+        model=model.eval(),
+        settings=settings,
+        fold=fold.name,
+        grid=samples.grid,
+        side=feed.side,
+        recipe=samples.recipe,
+        train=fold.train,
+        validation=fold.validation,
+        redshift=redshift,
+        history=history,
+        provenance=provenance,
+    )
+    checkpoint.save(folder)
+    remove(folder / "resume.pt")
+    return checkpoint
+
+
+def train_epochs(
+    model: System,
+    optimizer: torch.optim.Optimizer,
+    feed: Feed,
+    fold: Fold,
+    settings: Training,
+    redshift: tuple[float, float],
+    device: str,
+    done: int,
+) -> Iterator[dict[str, float]]:
+    """Yield a row of the history after each epoch from `done` on: losses are in units of the mean |flux|."""
+    for epoch in range(done, settings.epochs):
+        started = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(epoch)
+        order = np.random.default_rng([settings.seed, epoch]).permutation(fold.train).tolist()
+        losses = []
+        model.train()
+        for galaxies in feed.batches(order, settings.batch_size, device):
+            latent = model.encode(model.maps(galaxies))
+            errors = model.errors(model.decode(latent), galaxies)
+            missed = redshift_error(model.redshift(latent), standardised(galaxies, redshift, device))
+            loss = errors.mean() + settings.redshift_weight * missed
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses += errors.tolist()
+        yield {
+            "epoch": epoch + 1,
+            "learning_rate": settings.rate(epoch),
+            "train_loss": float(np.mean(losses)),
+            **validate(model, feed, fold, settings, redshift, device),
+            "seconds": time.perf_counter() - started,
+        }
+
+
+@torch.no_grad()
+def validate(
+    model: System, feed: Feed, fold: Fold, settings: Training, redshift: tuple[float, float], device: str
+) -> dict[str, float]:
+    """Losses over the galaxies held out; the constant always says the training set's mean redshift."""
+    model.eval()
+    mean, std = redshift
+    losses, predicted, true = [], [], []
+    for galaxies in feed.batches(fold.validation, settings.batch_size, device):
+        latent = model.encode(model.maps(galaxies))
+        losses += model.errors(model.decode(latent), galaxies).tolist()
+        predicted += (mean + std * model.redshift(latent)).tolist()
+        true += [galaxy.redshift for galaxy in galaxies]
+    known = np.isfinite(true)
+    missed = (np.array(predicted) - np.array(true))[known]
+    constant = (mean - np.array(true))[known]
+    return {
+        "validation_loss": float(np.mean(losses)) if losses else np.nan,
+        "redshift_mse": float(np.mean(missed**2)) if known.any() else np.nan,
+        "constant_redshift_mse": float(np.mean(constant**2)) if known.any() else np.nan,
+    }
+
+
+def redshift_statistics(samples: Samples, names: Sequence[str], settings: Training) -> tuple[float, float]:
+    """Mean and standard deviation of the known redshifts; nan without any, or where the head is off.
+
+    The head works in these units: its loss is 1 for a constant, so lambda means the same in every survey.
+    """
+    redshifts = [samples.record(name).redshift for name in names]
+    known = np.array([redshift for redshift in redshifts if redshift is not None])
+    if not len(known) or settings.redshift_weight == 0:
+        return np.nan, np.nan
+    return float(known.mean()), float(known.std()) or 1.0
+
+
+def standardised(galaxies: Sequence[Galaxy], redshift: tuple[float, float], device: str) -> torch.Tensor:
+    """(batch,) redshifts in units of the training set's; nan = not known."""
+    mean, std = redshift
+    return torch.tensor([(galaxy.redshift - mean) / std for galaxy in galaxies], device=device)
