@@ -1,0 +1,287 @@
+"""LOGCUBE and drpall files as MaNGA's pipeline writes them, for what the simulator makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import numpy as np
+from astropy.io import fits
+from isal import igzip
+
+from cubesift.data.cube import Cube
+from cubesift.data.store import Columns, version, written_beside
+from cubesift.data.wavelength import SPEED_OF_LIGHT, STEP
+
+Release = Literal["DR13", "DR14", "DR15", "DR17"]
+DRP_VERSIONS: dict[Release, str] = {"DR13": "v1_5_4", "DR14": "v2_1_2", "DR15": "v2_4_3", "DR17": "v3_1_1"}
+UNIT = "1E-17 erg/s/cm^2/Ang/spaxel"
+BLOCK = 2880
+BANDS = {
+    "G": (3830, 5490),
+    "R": (5490, 6990),
+    "I": (6990, 8350),
+    "Z": (8350, 10300),
+}  # angstrom, roughly SDSS
+Value = str | int | float | bool
+Cards = dict[str, Value | tuple[Value, str]]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a LOGCUBE holds besides a Cube."""
+
+    sigma: np.ndarray  # (wave,) line spread after pixels, km/s
+    fwhm: Mapping[str, float]  # "g", "r", "i", "z": seeing, arcsec
+    keywords: Mapping[str, Value]  # more of the primary header: MNGTARG1, IFUDSGN, ...
+    history: tuple[str, ...]  # how the file came to be
+    release: Release = "DR17"
+
+
+def write_logcube(path: Path, cube: Cube, extras: Extras) -> None:
+    """Write a LOGCUBE with the HDUs of its release in their order (MaNGA data model, mangaCube).
+
+    `path` ends in .fits or .fits.gz; the same cube gives the same bytes. FLUX, IVAR and MASK are the
+    cube's; line spread, resolution, images, PSF and correlation are simple, and true where they are simple.
+
+    Raises:
+        DiskFull: no space is left.
+    """
+    with _opened(path) as file:
+        file.write(_header_bytes(_primary(cube, extras), first=True))
+        for name, values, cards in _planes(cube, extras):
+            _write_image(file, name, values, cards)
+        for hdu in _small(cube, extras):
+            file.write(_hdu_bytes(hdu))
+
+
+def write_drpall(path: Path, columns: Columns, release: Release = "DR17") -> None:
+    """Write the catalogue as drpall: one table, HDU MANGA, one row per observation (mangaDRPall).
+
+    Columns of two dimensions become vector columns. DR13 to DR15 have no column `z`.
+    """
+    kept = {name: values for name, values in columns.items() if name != "z" or release == "DR17"}
+    table = fits.BinTableHDU.from_columns(
+        [_column(name, values) for name, values in kept.items()], name="MANGA"
+    )
+    with _opened(path) as file:
+        primary = fits.Header([("VERSDRP3", DRP_VERSIONS[release], "MaNGA DRP version (3d processing)")])
+        primary.add_history(f"simulated by cubesift {version()}")
+        file.write(_header_bytes(primary, first=True))
+        file.write(_hdu_bytes(table))
+
+
+def _column(name: str, values: np.ndarray) -> fits.Column:
+    codes = {"i": "K", "u": "K", "f": "D", "b": "L"}
+    values = np.asarray(values)
+    if values.dtype.kind in "OU":
+        text = values.astype(str)
+        return fits.Column(name=name, format=f"{max(text.dtype.itemsize // 4, 1)}A", array=text)
+    repeat = values.shape[1] if values.ndim == 2 else 1
+    return fits.Column(name=name, format=f"{repeat}{codes[values.dtype.kind]}", array=values)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, packed where its name says so, with neither name nor time in the gzip header."""
+    with written_beside(Path(path)) as partial, partial.open("wb") as raw:
+        if not str(path).endswith(".gz"):
+            yield raw
+            return
+        # Level 1: noise does not shrink further (0.924 of its size at levels 1 and 2), and it is the fastest.
+        packed = igzip.IGzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0)  # type: ignore[no-untyped-call]
+        with packed:
+            yield cast(IO[bytes], packed)
+
+
+def _write_image(file: IO[bytes], name: str, values: np.ndarray, cards: Cards) -> None:
+    """Stream a (wave, y, x) image, converting a few planes at a time."""
+    kind = ">i4" if values.dtype.kind in "iu" else ">f4"
+    image: Cards = {
+        "XTENSION": ("IMAGE", "Image extension"),
+        "BITPIX": 32 if kind == ">i4" else -32,
+        "NAXIS": 3,
+    }
+    image |= {f"NAXIS{i + 1}": int(length) for i, length in enumerate(values.shape[::-1])}
+    image |= {"PCOUNT": 0, "GCOUNT": 1, "EXTNAME": name}
+    file.write(_header_bytes(_cards(image | cards)))
+    planes = max(1, 2_000_000 // (4 * values[0].size))
+    for start in range(0, len(values), planes):
+        file.write(values[start : start + planes].astype(kind).data.cast("B"))
+    file.write(b"\0" * (-values.size * 4 % BLOCK))
+
+
+def _cards(cards: Mapping[str, Value | tuple[Value, str]]) -> fits.Header:
+    header = fits.Header()
+    for key, value in cards.items():
+        header[key] = value
+    return header
+
+
+def _header_bytes(header: fits.Header, first: bool = False) -> bytes:
+    if first:
+        start = _cards(
+            {"SIMPLE": (True, "conforms to FITS standard"), "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
+        )
+        start.extend(header, strip=False)
+        header = start
+    text: str = header.tostring(sep="", endcard=True, padding=True)
+    return text.encode("ascii")
+
+
+def _hdu_bytes(hdu: fits.ImageHDU | fits.BinTableHDU) -> bytes:
+    buffer = BytesIO()
+    hdu.writeto(buffer)
+    # A lone extension is written behind an empty primary HDU of one block.
+    return buffer.getvalue()[BLOCK:]
+
+
+def _primary(cube: Cube, extras: Extras) -> fits.Header:
+    plate, design = cube.plateifu.split("-")
+    cards: Cards = {
+        "TELESCOP": ("SDSS 2.5-M", "Sloan Digital Sky Survey"),
+        "INSTRUME": ("MaNGA", "SDSS-IV MaNGA IFU"),
+        "SRVYMODE": ("MaNGA dither", "Survey leading this observation and its mode"),
+        "OBJSYS": ("ICRS", "The TCC objSys"),
+        "EQUINOX": 2000.0,
+        "RADESYS": "FK5",
+        "PLATEID": (int(plate), "Current plate"),
+        "IFUDSGN": (design, "ifuDesign"),
+        "PLATEIFU": (cube.plateifu, "PLATEID-ifuDesign"),
+        "MANGAID": (cube.mangaid, "MaNGA ID number"),
+        "IFURA": (cube.ra, "IFU R.A. (J2000 deg.)"),
+        "IFUDEC": (cube.dec, "IFU Dec. (J2000 deg.)"),
+        "OBJRA": (cube.ra, "Object R.A. (J2000 deg.)"),
+        "OBJDEC": (cube.dec, "Object Dec. (J2000 deg.)"),
+        "VERSDRP3": (DRP_VERSIONS[extras.release], "MaNGA DRP version whose format this is"),
+        "DRP3QUAL": (cube.quality, "DRP-3d quality bitmask"),
+        "EBVGAL": (round(cube.ebv, 6), "Galactic reddening E(B-V)"),
+        "BUNIT": (UNIT, "Specific intensity (per spaxel)"),
+        "MASKNAME": ("MANGA_DRP3PIXMASK", "Bits used by mask extension"),
+        "SIMULATE": (True, "Not an observation: simulated by cubesift"),
+    }
+    for band in "griz":
+        cards[f"{band.upper()}FWHM"] = (
+            round(float(extras.fwhm[band]), 5),
+            f"Reconstructed FWHM in {band}-band (arcsec)",
+        )
+    header = _cards({**cards, **extras.keywords})
+    for line in extras.history:
+        header.add_history(line)
+    return header
+
+
+def _sky_axes(cube: Cube) -> Cards:
+    """World coordinates of the two axes of the sky; the object stands in the middle (DRP convention)."""
+    _, y, x = cube.shape
+    return {
+        "CRPIX1": x / 2 + 1,
+        "CRPIX2": y / 2 + 1,
+        "CRVAL1": cube.ra,
+        "CRVAL2": cube.dec,
+        "CD1_1": -cube.spaxel / 3600,
+        "CD2_2": cube.spaxel / 3600,
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CUNIT1": "deg",
+        "CUNIT2": "deg",
+        "RADESYS": "FK5",
+        "EQUINOX": 2000.0,
+    }
+
+
+def _planes(cube: Cube, extras: Extras) -> Iterator[tuple[str, np.ndarray, Cards]]:
+    """The three-dimensional HDUs."""
+    start = float(cube.grid.wave[0])
+    axes: Cards = {
+        **_sky_axes(cube),
+        "CRPIX3": 1,
+        "CRVAL3": start,
+        # wave = CRVAL3 exp(CD3_3 (p - 1) / CRVAL3), FITS paper III, section 3.2
+        "CD3_3": start * np.log(10) * STEP,
+        "CTYPE3": "WAVE-LOG",
+        "CUNIT3": "Angstrom",
+    }
+    about: Cards = {"INSTRUME": "MaNGA", "HDUCLASS": "SDSS", "HDUCLAS1": "CUBE"}
+    flux: Cards = {"BUNIT": UNIT, "HDUCLAS2": "DATA", "ERRDATA": "IVAR", "QUALDATA": "MASK"}
+    yield "FLUX", cube.flux, {**axes, **about, **flux}
+    ivar: Cards = {"BUNIT": f"({UNIT})^-2", "HDUCLAS2": "ERROR", "HDUCLAS3": "INVMSE", "SCIDATA": "FLUX"}
+    yield "IVAR", cube.ivar, {**axes, **about, **ivar, "QUALDATA": "MASK"}
+    mask: Cards = {"HDUCLAS2": "QUALITY", "HDUCLAS3": "FLAG64BIT", "SCIDATA": "FLUX", "ERRDATA": "IVAR"}
+    yield "MASK", cube.bits, {**axes, **about, **mask}
+    names = {"DR17": ("LSFPOST", "LSFPRE"), "DR15": ("DISP", "PREDISP")}.get(extras.release, ())
+    for name, sigma in zip(names, _line_spreads(cube, extras), strict=False):
+        cube_of = np.broadcast_to(sigma[:, None, None].astype(np.float32), cube.shape)
+        yield name, cube_of, {**axes, **about, "BUNIT": "Angstrom"}
+
+
+def _line_spreads(cube: Cube, extras: Extras) -> tuple[np.ndarray, np.ndarray]:
+    """Sigma of the line spread in angstrom after and before it is averaged over a channel, (wave,) each."""
+    wave = cube.grid.wave
+    after = extras.sigma / SPEED_OF_LIGHT * wave
+    channel = wave * np.log(10) * STEP
+    return after, np.sqrt(after**2 - channel**2 / 12)
+
+
+def _small(cube: Cube, extras: Extras) -> Iterator[fits.ImageHDU | fits.BinTableHDU]:
+    """All HDUs after the cubes."""
+    wave = cube.grid.wave
+    after, before = (wave / (2.3548 * sigma) for sigma in _line_spreads(cube, extras))
+    yield fits.ImageHDU(wave, name="WAVE", header=_cards({"BUNIT": ("Angstrom", "Vacuum wavelength")}))
+    for name, resolution in (("SPECRES", after), ("PRESPECRES", before)):
+        if name == "PRESPECRES" and extras.release in ("DR13", "DR14"):
+            continue
+        yield fits.ImageHDU(resolution, name=name)
+        yield fits.ImageHDU(np.full(len(wave), 20.0), name=name + "D")
+    exposures = np.arange(15)
+    yield fits.BinTableHDU.from_columns(
+        [
+            fits.Column(name="EXPNUM", format="K", array=200_000 + exposures),
+            fits.Column(name="EXPTIME", format="E", array=np.full(15, 900.0), unit="s"),
+            fits.Column(name="SET", format="K", array=exposures // 3 + 1),
+            fits.Column(name="MGDPOS", format="1A", array=np.array(["N", "S", "E"])[exposures % 3]),
+        ],
+        name="OBSINFO",
+    )
+    sky = _cards(_sky_axes(cube))
+    for band, (low, high) in BANDS.items():
+        image = cube.flux[cube.grid.between(low, high)].mean(axis=0, dtype=np.float64)
+        header = sky.copy()
+        header["BUNIT"] = UNIT
+        yield fits.ImageHDU(image.astype(np.float32), name=f"{band}IMG", header=header)
+    y, x = (
+        index - length / 2 for index, length in zip(np.indices(cube.shape[1:]), cube.shape[1:], strict=True)
+    )
+    for band in BANDS:
+        sigma = extras.fwhm[band.lower()] / 2.3548 / cube.spaxel
+        psf = np.exp(-0.5 * (y**2 + x**2) / sigma**2) / (2 * np.pi * sigma**2)
+        yield fits.ImageHDU(psf.astype(np.float32), name=f"{band}PSF", header=sky)
+    if extras.release == "DR17":
+        for band in BANDS:
+            yield _correlation(cube, band)
+
+
+def _correlation(cube: Cube, band: str) -> fits.BinTableHDU:
+    """Sparse correlation of the noise of the middle spaxel with its neighbours: the same holds everywhere."""
+    _, rows, columns = cube.shape
+    y, x = np.indices((rows, columns))
+    rho = np.exp(-0.5 * ((y - rows // 2) ** 2 + (x - columns // 2) ** 2) / max(cube.noise_sigma, 1e-3) ** 2)
+    j, i = np.nonzero(rho > 0.003)
+    here = np.full(len(i), 1, dtype=np.int32)
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(name="INDXI_C1", format="J", array=here * (columns // 2)),
+            fits.Column(name="INDXI_C2", format="J", array=here * (rows // 2)),
+            fits.Column(name="INDXJ_C1", format="J", array=i),
+            fits.Column(name="INDXJ_C2", format="J", array=j),
+            fits.Column(name="RHOIJ", format="D", array=rho[j, i]),
+        ],
+        name=f"{band}CORREL",
+    )
+    table.header["BBWAVE"] = (float(np.mean(BANDS[band])), "Wavelength, angstrom")
+    table.header["COVSHAPE"] = (f"({rows * columns}, {rows * columns})", "Shape of the correlation matrix")
+    return table

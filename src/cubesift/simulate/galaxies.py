@@ -1,0 +1,226 @@
+"""One galaxy: drawn from the real catalogue, laid out as bulge, disc, young stars and gas that turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import gamma
+
+from cubesift.data.wavelength import SPEED_OF_LIGHT
+from cubesift.simulate.light import Canvas, Part
+from cubesift.simulate.spectra import REST, dusty, glowing, line_ratios, moving, population, table
+
+RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT = range(5)
+
+
+@dataclass(frozen=True)
+class Galaxy:
+    """What is true of a galaxy, whoever observes it."""
+
+    redshift: float
+    ifusize: int  # fibres of the bundle it was given
+    reff: float  # half-light radius, arcsec
+    ellipticity: float
+    pa: float  # degrees, north through east
+    logmass: float  # of the stars, solar
+    gas: int  # RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT
+    stars: int  # foreground stars in the field
+    mngtarg1: int
+    bulge: float  # share of the light
+    bulge_age: float  # Gyr
+    disc_age: float
+    metallicity: float  # [Z/H] of the bulge
+    young: float  # share of the disc's light from stars of 5 to 50 Myr
+    attenuation: float  # A_V of the young stars and the gas
+    halpha: float  # equivalent width over the whole galaxy, angstrom at rest
+    velocity: float  # of rotation, km/s
+    dispersion: float  # of the bulge, km/s
+    ebv: float  # of our own Galaxy in front
+    ra: float
+    dec: float
+    texture: int  # seed of the arms and clumps
+
+
+def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: float) -> Galaxy:
+    """Take one row of the real catalogue, so that size, mass, distance and class go together; draw the rest.
+
+    Args:
+        rng: a generator of this galaxy's own.
+        ifus: bundle sizes allowed; () = all.
+        max_redshift: rows beyond are not drawn.
+    """
+    rows = table("galaxies")
+    allowed = rows["redshift"] <= max_redshift
+    if ifus:
+        allowed &= np.isin(rows["ifusize"], ifus)
+    row = int(rng.choice(np.flatnonzero(allowed)))
+    mass, gas = float(rows["logmass"][row]), max(int(rows["gas"][row]), 0)
+    gas = SEYFERT if gas > SEYFERT else gas
+    morphology = ("-", "E", "S0", "S1", "S2")[int(rows["morphology"][row])]
+    if morphology == "-":
+        morphology = (
+            "E" if gas in (RETIRED, LINER) and rng.random() < 0.6 else "S0" if gas == RETIRED else "S2"
+        )
+    bulge = {"E": 0.9, "S0": 0.5, "S1": 0.3, "S2": 0.12}[morphology] * rng.uniform(0.6, 1.1)
+    forming = gas in (STAR_FORMING, COMPOSITE) or morphology in ("S1", "S2")
+    # Equivalent width of Halpha falls with mass; retired galaxies keep a faint glow (Cid Fernandes+2011).
+    typical = {RETIRED: 0.8, STAR_FORMING: 20, COMPOSITE: 8, LINER: 2.5, SEYFERT: 8}[gas]
+    falling = 0.3 * (10.3 - mass) if gas == STAR_FORMING else 0.0
+    return Galaxy(
+        redshift=float(rows["redshift"][row]),
+        ifusize=int(rows["ifusize"][row]),
+        reff=float(rows["reff"][row]),
+        ellipticity=float(rows["ellipticity"][row]),
+        pa=float(rows["pa"][row]),
+        logmass=mass,
+        gas=gas,
+        stars=int(rows["stars"][row]),
+        mngtarg1=int(rows["mngtarg1"][row]),
+        bulge=float(bulge),
+        bulge_age=float(np.clip(rng.normal(10 if not forming else 7, 2), 3, 13.9)),
+        disc_age=float(np.clip(rng.normal(2.5 if forming else 7, 1), 0.8, 12)),
+        metallicity=float(np.clip(-0.05 + 0.35 * (mass - 10.5) + rng.normal(0, 0.1), -1.3, 0.34)),
+        young=float(rng.uniform(0.15, 0.4) if gas == STAR_FORMING else 0.08 if forming else 0.0),
+        attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0)) if forming else 0.1,
+        halpha=float(typical * 10 ** (falling + rng.normal(0, 0.25))),
+        # Tully-Fisher and Faber-Jackson, rounded (Reyes+2011; Gallazzi+2006).
+        velocity=float(
+            10 ** (2.1 + 0.29 * (mass - 10) + rng.normal(0, 0.05)) * (1 - 0.6 * (morphology == "E"))
+        ),
+        dispersion=float(np.clip(10 ** (2.05 + 0.29 * (mass - 10) + rng.normal(0, 0.06)), 40, 350)),
+        ebv=float(np.clip(rng.lognormal(np.log(0.03), 0.6), 0.005, 0.3)),
+        ra=float(rng.uniform(110, 260)),
+        dec=float(rng.uniform(0, 60)),
+        texture=int(rng.integers(2**31)),
+    )
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The galaxy's disc seen on a canvas: every array is (fine y, fine x)."""
+
+    along: np.ndarray  # cosine of the azimuth from the major axis
+    azimuth: np.ndarray  # radians, in the disc
+    radius: np.ndarray  # arcsec, in the disc
+    round_radius: np.ndarray  # arcsec, of the rounder bulge
+
+
+def plane_of(galaxy: Galaxy, canvas: Canvas) -> Plane:
+    """Deprojected coordinates. North is up and east is left, as in the cubes."""
+    angle = np.deg2rad(galaxy.pa)
+    x, y = canvas.x, canvas.y
+    major = -x * np.sin(angle) + y * np.cos(angle)
+    minor = x * np.cos(angle) + y * np.sin(angle)
+    flat = max(1 - galaxy.ellipticity, 0.12)
+    radius = np.hypot(major, minor / flat)
+    rounder = 1 - 0.5 * galaxy.ellipticity
+    return Plane(
+        along=major / np.maximum(radius, 1e-6),
+        azimuth=np.arctan2(minor / flat, major),
+        radius=radius,
+        round_radius=np.hypot(major, minor / rounder),
+    )
+
+
+def sersic(radius: np.ndarray, reff: float, index: float, ratio: float, area: float) -> np.ndarray:
+    """Light per fine cell of a Sersic profile of total 1; `area` of a cell and `reff` in arcsec."""
+    b = 2 * index - 1 / 3 + 0.009876 / index  # Prugniel & Simien (1997)
+    total = 2 * np.pi * ratio * reff**2 * index * np.exp(b) * b ** (-2 * index) * gamma(2 * index)
+    soft = np.hypot(radius, 0.08)  # a cusp finer than the cells
+    return np.asarray(area * np.exp(-b * ((soft / reff) ** (1 / index) - 1)) / total)
+
+
+def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> np.ndarray:
+    """Two arms and clumps on which the young stars lie, mean about 1."""
+    rng = np.random.default_rng(galaxy.texture)
+    pitch = np.tan(np.deg2rad(rng.uniform(12, 28))) * rng.choice([-1, 1])
+    winding = np.log(np.maximum(plane.radius, 0.2) / galaxy.reff) / pitch
+    arms = 1 + 0.8 * np.cos(2 * (plane.azimuth - winding) + rng.uniform(0, 2 * np.pi))
+    field = gaussian_filter(rng.standard_normal(canvas.x.shape), 0.7 / canvas.cell)
+    clumps = np.exp(0.9 * field / max(field.std(), 1e-9))
+    return np.asarray(arms * clumps / clumps.mean())
+
+
+def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
+    """Scale, 1e-17 erg/s/cm2/angstrom, that a spectrum of 1 at 7480 angstrom at rest must have to be seen.
+
+    Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011); distance with H0 = 70,
+    q0 = -0.55, good to 0.5 % below z = 0.2.
+    """
+    g, i = spectrum[REST.between(4000, 5400)].mean(), spectrum[REST.between(6900, 8200)].mean()
+    colour = -2.5 * np.log10(g * 4770**2 / (i * 7625**2))
+    light = galaxy.logmass - (-0.68 + 0.70 * colour)
+    magnitude = 4.58 - 2.5 * light  # absolute, i band, AB; the Sun has 4.58
+    at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 7480**2
+    z = galaxy.redshift
+    distance = SPEED_OF_LIGHT * z / 70 * (1 + z / 2 * 1.55) * 1e5  # of luminosity, in units of 10 pc
+    return float(at_10_parsec / distance**2 * 1e17)  # `moving` divides by (1 + z)
+
+
+def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
+    """The galaxy as a sum of (spectrum) x (map), before seeing, noise and our own Galaxy's dust."""
+    plane = plane_of(galaxy, canvas)
+    area = canvas.cell**2
+    flat, rounder = max(1 - galaxy.ellipticity, 0.12), 1 - 0.5 * galaxy.ellipticity
+    tilt = np.sqrt(np.clip(1 - (flat**2 - 0.04) / 0.96, 0.02, 1))  # sine of the inclination, thickness 0.2
+    turning = galaxy.velocity * tilt * np.tanh(plane.radius / (0.4 * galaxy.reff)) * plane.along
+
+    bulge_size, index = (galaxy.reff, 4.0) if galaxy.bulge > 0.6 else (0.35 * galaxy.reff, 2.5)
+    bulge_map = galaxy.bulge * sersic(plane.round_radius, bulge_size, index, rounder, area)
+    disc = (1 - galaxy.bulge) * sersic(plane.radius, 1.15 * galaxy.reff, 1.0, flat, area)
+    outer = plane.radius / (plane.radius + 1.2 * galaxy.reff)  # the gradient: inner to outer population
+    born = texture(galaxy, plane, canvas)
+
+    screen = galaxy.attenuation
+    bulge = dusty(population(galaxy.bulge_age, galaxy.metallicity), 0.2 * screen)
+    inner = dusty(population(1.5 * galaxy.disc_age, galaxy.metallicity - 0.1), 0.6 * screen)
+    outside = dusty(population(0.7 * galaxy.disc_age, max(galaxy.metallicity - 0.35, -1.35)), 0.3 * screen)
+    fresh = 0.5 * population(0.006, galaxy.metallicity - 0.2) + 0.5 * population(
+        0.05, galaxy.metallicity - 0.2
+    )
+    old = 1 - galaxy.young
+    layers = [  # spectrum, map, dispersion, velocity
+        (bulge, bulge_map, galaxy.dispersion, 0.4 * turning),
+        (inner, disc * old * (1 - outer), 0.25 * galaxy.dispersion + 25, turning),
+        (outside, disc * old * outer, 30.0, turning),
+        (dusty(fresh, screen), disc * galaxy.young * born, 20.0, turning),
+    ]
+    whole = sum((spectrum * light.sum() for spectrum, light, _, _ in layers), np.zeros(REST.size))
+    bright = total_flux(galaxy, whole / whole[REST.between(7380, 7580)].mean())
+    parts = []
+    for spectrum, light, sigma, velocity in layers:
+        if light.sum() > 1e-4:
+            velocities, maps = canvas.by_velocity(light, velocity)
+            parts.append(Part(bright * moving(spectrum, sigma, velocities, galaxy.redshift), maps))
+
+    # Gas: flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
+    alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
+    for share, light, nitrogen, hardness, sigma in gas_layers(galaxy, bulge_map, disc, born, plane):
+        weight = light / light.sum()
+        velocities, maps = canvas.by_velocity(weight, turning if sigma < 120 else 0.5 * turning)
+        ratios = line_ratios(nitrogen, hardness, screen if sigma < 50 else 0.5 * screen)
+        fluxes = {name: alpha * share * ratio for name, ratio in ratios.items()}
+        parts.append(Part(glowing(fluxes, sigma, velocities, galaxy.redshift), maps))
+    return parts
+
+
+def gas_layers(
+    galaxy: Galaxy, bulge: np.ndarray, disc: np.ndarray, born: np.ndarray, plane: Plane
+) -> list[tuple[float, np.ndarray, float, float, float]]:
+    """Share of Halpha, map, log [N II]/Halpha, log [O III]/Hbeta, dispersion (km/s) of each kind of gas."""
+    # Abundance follows mass; the pair stays on the star-forming ridge (Kewley+2013, eq. 2).
+    nitrogen = float(np.clip(-0.55 + 0.35 * (galaxy.logmass - 10.3), -1.4, -0.35))
+    hardness = 0.61 / (nitrogen - 0.02) + 1.2
+    young = (disc * born, nitrogen, hardness, 25.0)
+    diffuse = (bulge + 0.7 * disc, 0.05, 0.25, 70.0)
+    nucleus = (bulge * np.exp(-((plane.round_radius / 1.0) ** 2)) + 1e-12, 0.0, 0.9, 180.0)
+    shares = {
+        RETIRED: [(1.0, diffuse)],
+        STAR_FORMING: [(0.93, young), (0.07, diffuse)],
+        COMPOSITE: [(0.7, young), (0.3, diffuse)],
+        LINER: [(0.2, young), (0.8, diffuse)],
+        SEYFERT: [(0.5, young), (0.15, diffuse), (0.35, nucleus)],
+    }
+    return [(share, *layer) for share, layer in shares[galaxy.gas]]

@@ -1,0 +1,146 @@
+"""A cube's light as a sum of few spectra times maps: seen through the seeing, then cut into spaxels."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from cubesift.data.wavelength import MANGA_GRID
+
+SPAXEL = 0.5  # arcsec
+FINE = 3  # cells along a spaxel
+ROOM = 8  # spaxels around the cube from which seeing still scatters light in
+BANDS = {"g": 4770.0, "r": 6231.0, "i": 7625.0, "z": 9134.0}  # SDSS, angstrom
+STEPS = 32  # pieces of the wavelength axis with one seeing each; it changes by 0.1 % from one to the next
+VELOCITY_STEP = 17.26  # km/s, a quarter of a channel
+
+
+@dataclass(frozen=True)
+class Part:
+    """Light that is Σ_k spectra[k] * maps[k]."""
+
+    spectra: np.ndarray  # (k, wave) float32, 1e-17 erg/s/cm2/angstrom
+    maps: np.ndarray  # (k, fine y, fine x) float32, share of each spectrum that comes from a cell
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The fine cells on which light is laid out, around a galaxy that may stand off the cube's centre."""
+
+    side: int  # of the cube, spaxels
+    offset: tuple[float, float] = (0.0, 0.0)  # arcsec, y and x of the galaxy from the cube's centre
+
+    @property
+    def cell(self) -> float:
+        """Side of a cell, arcsec."""
+        return SPAXEL / FINE
+
+    @property
+    def middle(self) -> float:
+        """Spaxel coordinate of the cube's centre: the reference pixel of the data model."""
+        return self.side / 2
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Centres of the cells along one axis, in spaxels of the cube (0 = centre of its first)."""
+        count = (self.side + 2 * ROOM) * FINE
+        return np.asarray((np.arange(count) + 0.5) / FINE - 0.5 - ROOM)
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Arcsec north of the galaxy, (fine y, fine x)."""
+        along = (self.places - self.middle) * SPAXEL - self.offset[0]
+        return np.broadcast_to(along[:, None], (len(along), len(along)))
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """Arcsec west of the galaxy, (fine y, fine x)."""
+        along = (self.places - self.middle) * SPAXEL - self.offset[1]
+        return np.broadcast_to(along[None, :], (len(along), len(along)))
+
+    def point(self, y: float, x: float) -> np.ndarray:
+        """A map of one point source at spaxel coordinates (y, x), (1, fine y, fine x) float32."""
+        count = len(self.places)
+        sky = np.zeros((1, count, count), np.float32)
+        row, column = (float(np.interp(at, self.places, np.arange(count))) for at in (y, x))
+        i, j = min(int(row), count - 2), min(int(column), count - 2)
+        down, right = row - i, column - j
+        sky[0, i : i + 2, j : j + 2] = np.outer([1 - down, down], [1 - right, right])
+        return sky
+
+    def by_velocity(self, light: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Split a map into bins of line-of-sight velocity; a cell shares its light between its two bins.
+
+        Returns:
+            Velocities of the bins, (k,) km/s, and maps, (k, fine y, fine x) float32, that add up to `light`.
+        """
+        bins = velocity / VELOCITY_STEP
+        low = np.floor(bins).astype(int)
+        first = int(low.min())
+        count = int(low.max()) - first + 2
+        maps = np.zeros((count, light.size), dtype=np.float32)
+        cells = np.arange(light.size)
+        upper = (bins - low).ravel()
+        maps[(low - first).ravel(), cells] = light.ravel() * (1 - upper)
+        maps[(low - first + 1).ravel(), cells] += light.ravel() * upper
+        return VELOCITY_STEP * (first + np.arange(count)), maps.reshape(count, *light.shape)
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """A Gaussian that narrows slowly with wavelength (Law+2016: the reconstructed PSF is near Gaussian)."""
+
+    fwhm: float  # arcsec in r
+
+    def at(self, wave: np.ndarray | float) -> np.ndarray:
+        """FWHM in arcsec; g to z as in the header of 7815-3702."""
+        return np.asarray(self.fwhm * (np.asarray(wave) / BANDS["r"]) ** -0.04)
+
+    def matrix(self, canvas: Canvas, wave: float) -> np.ndarray:
+        """From cells to spaxels along one axis, (side, fine) float32; what reaches the cube is conserved."""
+        sigma = float(self.at(wave)) / 2.3548 / SPAXEL
+        away = (np.arange(canvas.side)[:, None] - canvas.places) / sigma
+        return np.asarray(np.exp(-0.5 * away**2) / (np.sqrt(2 * np.pi) * sigma), dtype=np.float32)
+
+
+class Sight:
+    """All parts seen through one seeing: gives the flux of any piece of the wavelength axis."""
+
+    def __init__(self, parts: list[Part], canvas: Canvas, seeing: Seeing):
+        self.side = canvas.side
+        self.seeing = seeing
+        self.spectra = np.concatenate([part.spectra for part in parts])
+        self.ends = (float(MANGA_GRID.wave[0]), float(MANGA_GRID.wave[-1]))
+        self._maps = []
+        for wave in self.ends:
+            project = seeing.matrix(canvas, wave)
+            seen = [project @ part.maps @ project.T for part in parts]
+            self._maps.append(np.concatenate(seen).reshape(len(self.spectra), -1))
+
+    def maps(self, wave: float) -> np.ndarray:
+        """Maps of all spectra at one wavelength, (k, spaxels): between those of the two ends by variance."""
+        blue, red = (float(self.seeing.at(end)) ** 2 for end in self.ends)
+        share = (float(self.seeing.at(wave)) ** 2 - blue) / (red - blue)
+        return np.asarray(self._maps[0] + np.float32(share) * (self._maps[1] - self._maps[0]))
+
+    def joined(self, other: Sight) -> Sight:
+        """Both lights together, through the same seeing."""
+        both = copy(self)
+        both.spectra = np.concatenate([self.spectra, other.spectra])
+        both._maps = [np.concatenate(pair) for pair in zip(self._maps, other._maps, strict=True)]
+        return both
+
+    def flux(self, channels: slice) -> np.ndarray:
+        """(channels, spaxels) float32, noise-free."""
+        middle = float(MANGA_GRID.wave[channels].mean())
+        return np.asarray(self.spectra[:, channels].T @ self.maps(middle))
+
+
+def pieces() -> list[slice]:
+    """The wavelength axis in `STEPS` pieces."""
+    edges = np.linspace(0, MANGA_GRID.size, STEPS + 1).astype(int)
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]

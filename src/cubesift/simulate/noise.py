@@ -1,0 +1,97 @@
+"""What the instrument does to the light: a hexagon of fibres, noise that neighbours share, errors."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from cubesift.data.cube import DONOTUSE, LOWCOV, MANGA_NOISE_SIGMA, NOCOV
+from cubesift.data.wavelength import MANGA_GRID
+from cubesift.simulate.spectra import table
+
+DIAMETER = {19: 12.5, 37: 17.5, 61: 22.5, 91: 27.5, 127: 32.5}  # arcsec, of a bundle (Drory+2015)
+SIDES = {19: (34,), 37: (42,), 61: (52, 54), 91: (62, 64), 127: (72, 74, 76)}  # spaxels of the cube
+RIM = 1.6  # spaxels outside the good hexagon that a fibre still reaches
+SKY_LINE = 5578.9  # angstrom, vacuum
+RESIDUAL_BEGINS = 8500.0  # angstrom; sky subtraction is near Poisson below (Law+2016)
+
+
+def distance_inside(ifusize: int, side: int) -> np.ndarray:
+    """Spaxels from the edge of the bundle's hexagon, positive inside, (y, x).
+
+    Corners lie left and right, as in the maps of 7815-3702.
+    """
+    radius = DIAMETER[ifusize]  # half the diameter, in spaxels of 0.5 arcsec
+    y, x = np.abs(np.indices((side, side)) - side / 2)
+    root = np.sqrt(3)
+    return np.asarray(np.minimum(root / 2 * radius - y, (root * (radius - x) - y) / 2))
+
+
+def coverage_bits(inside: np.ndarray) -> np.ndarray:
+    """(y, x) uint16 of the footprint: NOCOV outside, LOWCOV at the rim, both not to be used."""
+    bits = np.zeros(inside.shape, np.uint16)
+    bits[inside < 0] = LOWCOV | DONOTUSE
+    bits[inside < -RIM] = NOCOV | DONOTUSE
+    return bits
+
+
+def coverage_variance(inside: np.ndarray) -> np.ndarray:
+    """Variance relative to the middle, (y, x): 1.6 times in the outermost spaxels, as in 7815-3702."""
+    return np.asarray(1 + 0.8 * np.exp(-np.maximum(inside, -RIM) / 0.8))
+
+
+def correlation(side: int, sigma: float = MANGA_NOISE_SIGMA) -> np.ndarray:
+    """rho(d) = exp(-d**2 / 2 sigma**2) between the spaxels of one row, (side, side)."""
+    place = np.arange(side)
+    return np.asarray(np.exp(-0.5 * ((place[:, None] - place) / sigma) ** 2))
+
+
+@cache
+def correlating(side: int) -> np.ndarray:
+    """A, (side, modes) float32, with A Aᵀ = `correlation`: the Gaussian separates, so noise = A white Aᵀ.
+
+    The same as filtering white noise with a Gaussian of sigma 1.36 = 1.92 / sqrt(2) and rescaling, but
+    exact to the edge, and modes that carry no power are not drawn.
+    """
+    power, modes = np.linalg.eigh(correlation(side))
+    kept = power > 1e-5 * power.max()
+    mixing = modes[:, kept] * np.sqrt(power[kept])
+    return np.asarray(mixing / np.sqrt((mixing**2).sum(axis=1, keepdims=True)), dtype=np.float32)
+
+
+def shared_noise(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
+    """`count` planes of unit variance whose spaxels are correlated as MaNGA's, (count, y, x) float32."""
+    mixing = correlating(side)
+    modes = mixing.shape[1]
+    white = rng.standard_normal((count, modes, modes), dtype=np.float32)
+    return np.asarray(np.matmul(mixing, white) @ mixing.T)
+
+
+def sky_variance() -> np.ndarray:
+    """Variance of an empty spaxel, (wave,), (1e-17 erg/s/cm2/angstrom/spaxel)**2, from real spectra."""
+    return table("instrument")["sky"]
+
+
+def source_variance() -> np.ndarray:
+    """Variance that one unit of flux adds, (wave,): real spectra from S/N 1.5 to 150 agree on it."""
+    return table("instrument")["source"]
+
+
+def residual_share(strength: float) -> np.ndarray:
+    """Share of the noise (in sigma) that is left-over sky, one over the bundle, (wave,), 0 to `strength`.
+
+    Above 8500 angstrom it follows the sky's bright lines.
+    """
+    sky = np.sqrt(sky_variance())
+    level = np.array([np.median(sky[max(i - 75, 0) : i + 75]) for i in range(0, len(sky), 50)])
+    smooth = np.interp(np.arange(len(sky)), np.arange(0, len(sky), 50), level)
+    lines = np.clip(sky / smooth - 0.9, 0, 1)
+    return np.asarray(np.where(MANGA_GRID.wave > RESIDUAL_BEGINS, strength * lines, 0), dtype=np.float32)
+
+
+def sky_line() -> np.ndarray:
+    """Profile of the residual of the sky line at 5578.9 angstrom, (wave,) float32, peak 1."""
+    away = (MANGA_GRID.wave - SKY_LINE) / 1.6
+    profile = -away * np.exp(0.5 - 0.5 * away**2)  # a line subtracted a little out of place
+    return np.asarray(profile, dtype=np.float32)
