@@ -53,7 +53,7 @@ def make(
     if simulated and not _all_prepared(run, recipes):
         simulate(run, line, simulate_galaxies, None, workers)
     prepare(run, recipes, cubes, drpall, catalog, line.select, executor, workers)
-    if simulated and not keep_cubes:
+    if simulated and not keep_cubes and Catalog.load(run.catalog).provenance.verb == "simulate":
         remove(run.cubes)
     count = _galaxies(run, recipes)
     if model is None and count >= FEW:
@@ -224,7 +224,8 @@ def detect(run: Path | Run, settings: Detection) -> None:
 
 def report(run: Path | Run, settings: Reporting) -> Path:
     """Write the report."""
-    return write_report(_as_run(run), settings)
+    path: Path = write_report(_as_run(run), settings)
+    return path
 
 
 def _as_run(run: Path | Run) -> Run:

@@ -7,8 +7,7 @@ array can lose data silently), cubes of every side live together, and a kill lea
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,44 +19,38 @@ from cubesift.errors import CubesiftError, Stale
 HALF_MAX = 60_000.0  # float16 ends at 65,504
 
 
-@dataclass(frozen=True)
-class Halves:
-    """Values packed into float16 with a scale of their own: value = packed * scale."""
-
-    packed: np.ndarray  # float16
-    scale: float
-
-
-def halves(values: np.ndarray) -> Halves:
-    """Pack into float16 so that the largest value is at 60,000; the relative error is below 5e-4."""
-    largest = float(np.max(np.abs(values), initial=0.0))
+def half(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Values as float16 and the scale that brings them back: the largest is at 60,000, errors below 5e-4."""
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
     scale = largest / HALF_MAX if largest > 0 else 1.0
     packed = np.empty(values.shape, np.float16)
     # Through the buffers of the ufunc: no second copy of a 100 MB array.
     np.multiply(values, np.float32(1 / scale), out=packed, casting="unsafe")
-    return Halves(packed, scale)
+    return packed, scale
 
 
-def write_group(path: Path, arrays: Mapping[str, np.ndarray | Halves], record: Mapping[str, Any]) -> None:
+def write_group(
+    path: Path, arrays: Mapping[str, np.ndarray], record: Mapping[str, Any], halves: Sequence[str] = ()
+) -> None:
     """Write named arrays (one chunk each) and a record of plain values as one Zarr v3 group.
 
-    Halves keep their scale as the array's attribute `scale`.
+    Those named in `halves` are kept as float16, with their scale as the array's attribute `scale`.
     """
     import zarr
     from zarr.codecs import BloscCodec
 
     with written_beside(path) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=dict(record))
-        for name, given in arrays.items():
-            values = given.packed if isinstance(given, Halves) else given
-            codec = BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=values.dtype.itemsize)
-            attributes: dict[str, Any] = {"scale": given.scale} if isinstance(given, Halves) else {}
+        for name, values in arrays.items():
+            attributes: dict[str, Any] = {}
+            if name in halves:
+                values, attributes["scale"] = half(values)
             stored = group.create_array(
                 name,
                 shape=values.shape,
                 dtype=values.dtype,
                 chunks=values.shape,
-                compressors=codec,
+                compressors=BloscCodec(cname="lz4", shuffle="bitshuffle", typesize=values.dtype.itemsize),
                 attributes=attributes,
             )
             stored[...] = values
@@ -150,6 +143,12 @@ class GalaxyStore:
         """The named arrays of a galaxy (all, where none is named)."""
         return read_arrays(self.path / name, names)
 
-    def write(self, name: str, arrays: Mapping[str, np.ndarray | Halves], record: Mapping[str, Any]) -> None:
-        """Write one galaxy, whole or not at all."""
-        write_group(self.path / name, arrays, record)
+    def write(
+        self,
+        name: str,
+        arrays: Mapping[str, np.ndarray],
+        record: Mapping[str, Any],
+        halves: Sequence[str] = (),
+    ) -> None:
+        """Write one galaxy, whole or not at all; see `write_group`."""
+        write_group(self.path / name, arrays, record, halves)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cubesift.data.groups import GalaxyStore, Halves, halves
+from cubesift.data.groups import GalaxyStore
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.data.wavelength import WavelengthGrid
 
@@ -110,12 +110,6 @@ class Samples:
 
     def write(self, sample: Sample) -> None:
         """Write one sample, whole or not at all: flux and ivar as float16 with a scale of their own."""
-        arrays: dict[str, np.ndarray | Halves] = {
-            "flux": halves(sample.flux),
-            "ivar": halves(sample.ivar),
-            "bits": sample.bits,
-            "image": sample.image,
-        }
-        if self.recipe.get("clip"):
-            arrays["unclipped"] = halves(sample.unclipped)
-        self.store.write(sample.record.plateifu, arrays, asdict(sample.record))
+        names = ["flux", "ivar", "bits", "image", *(["unclipped"] if self.recipe.get("clip") else [])]
+        arrays = {name: getattr(sample, name) for name in names}
+        self.store.write(sample.record.plateifu, arrays, asdict(sample.record), ("flux", "unclipped", "ivar"))

@@ -69,8 +69,7 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     if recipe.fill_sky:
         steps.fill(flux, low, high)
     ivar[:, :, low:high] = 0
-    star = (bits & FORESTAR) > 0
-    if recipe.mask_stars and star.any():
+    if recipe.mask_stars and (star := (bits & FORESTAR) > 0).any():
         flux[star] = 0
         ivar[star] = 0
 

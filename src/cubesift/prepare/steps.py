@@ -8,7 +8,7 @@ import numpy as np
 
 from cubesift.data.wavelength import WavelengthGrid
 
-BLOCK = 64  # channels at a time: what is worked on stays in the processor's cache
+BLOCK = 128  # channels at a time: what is worked on stays in the processor's cache
 BAD_SIGMA = np.float32(1e15)  # of a bad spaxel; its square still fits float32
 
 
@@ -115,11 +115,17 @@ def mean_flux(flux: np.ndarray, ivar: np.ndarray, gain: np.ndarray) -> float:
 
 def shifted(values: np.ndarray, whole: int, size: int, fill: int = 0) -> np.ndarray:
     """(y, x, wave) -> a contiguous (y, x, size) whose channel i + whole was channel i; `fill` elsewhere."""
-    if whole == 0 and values.shape[2] == size and values.flags.c_contiguous:
+    wave = values.shape[2]
+    if whole == 0 and wave == size and values.flags.c_contiguous:
         return values
-    out = np.full((*values.shape[:2], size), fill, values.dtype)
-    low, high = max(whole, 0), min(whole + values.shape[2], size)
-    out[:, :, low:high] = values[:, :, low - whole : high - whole]
+    out = np.zeros((*values.shape[:2], size), values.dtype)
+    if fill:
+        out[:, :, : max(whole, 0)] = fill
+        out[:, :, max(whole + wave, 0) :] = fill
+    for block in _blocks(wave):
+        low, high = max(block.start, -whole), min(block.stop, size - whole)
+        if low < high:
+            out[:, :, low + whole : high + whole] = values[:, :, low:high]
     return out
 
 

@@ -50,7 +50,7 @@ def prepare_survey(
     catalog: Path | None = None,
     executor: Executor | None = None,
     shard: tuple[int, int] = (1, 1),
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Prepared:
     """Prepare every source by every recipe into `run`; each cube is read once.
 
@@ -61,7 +61,7 @@ def prepare_survey(
         catalog: a `catalog.parquet` with what the headers lack (redshift, position).
         executor: anything of the `concurrent.futures` interface; None works in this process.
         shard: (i, n): every n-th source from the i-th on, for job arrays on a cluster.
-        progress: called with the name that ended, how many ended, and of how many.
+        progress: called with how many ended, of how many, and the name of the last.
 
     Raises:
         CubesiftError: the disk is full, a worker died, or other settings made samples of that name.
@@ -84,7 +84,7 @@ def prepare_survey(
         done += was_done
         rejected += not was_done
         if progress:
-            progress(name, ended, len(tasks))
+            progress(ended, len(tasks), name)
     return Prepared(done, kept, rejected)
 
 
@@ -110,6 +110,8 @@ def prepare_one(task: Task) -> tuple[str, bool]:
                 except BadFile as error:
                     reasons.append(str(error))
                     continue
+                if recipe is task.recipes[-1]:
+                    del cube  # 250 MB that the writer can do without
                 sample = replace(sample, record=replace(sample.record, plateifu=name))
                 _samples(run, recipe).write(sample)
                 done = True
