@@ -1,0 +1,288 @@
+"""Many files from the archive into a run: plan, fetch, and write down what came."""
+
+from __future__ import annotations
+
+import fcntl
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from cubesift.data.catalog import Catalog
+from cubesift.data.drpall import Selection, read_drpall, select
+from cubesift.data.run import Run
+from cubesift.data.store import written_beside
+from cubesift.errors import BadFile, CubesiftError
+from cubesift.fetch.archive import Fetching, address, checked_plateifus, cube_file, drpall_file, in_mirror
+from cubesift.fetch.download import Checksums, Seen, download_file, remote_size
+from cubesift.fetch.manifest import Entry, Manifest
+from cubesift.fetch.patience import Patience, Stopped
+
+Progress = Callable[[int, int], None]  # bytes there are, bytes expected
+
+
+def fetch_survey(
+    run: Run,
+    plateifus: Sequence[str] | None,
+    settings: Fetching,
+    *,
+    selection: Selection | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    rng: np.random.Generator | None = None,
+) -> Manifest:
+    """Fetch the release's catalogue (drpall) and cubes into `run.cubes`, in the archive's own layout.
+
+    What is already there is not fetched again. Where the environment names a mirror by `SAS_BASE_DIR`, as
+    for `sdss_access` and Marvin, a file that lies in it is used as it is: the run gets a link to it, and it
+    is neither fetched nor checked. Unlike `sdss_access`, which downloads into `SAS_BASE_DIR`, we never
+    write there, since a mirror is often shared or read-only: what it lacks comes into the run.
+
+    Interrupted in any way, it loses nothing: whole files have their names, the others go on from their
+    `.part`. At the end, `run.catalog` holds drpall's row of every cube that is here.
+
+    Args:
+        run: the folder to fill.
+        plateifus: which cubes; None for all that the selection keeps.
+        settings: release, address, manners.
+        selection: which rows of drpall to take; with `plateifus`, both must hold.
+        dry_run: only ask the archive for sizes. Nothing is written and no file sent, except that a
+            selection needs drpall, which is then fetched first.
+        progress: called now and then with (bytes there are, bytes expected) of the cubes being fetched;
+            the second is an estimate until the last cube has begun.
+        rng: for the jitter of the waits.
+
+    Returns:
+        One entry for drpall and for each cube; `failed` names those that could not be had, and why.
+        The same is kept in `cubes/manifest.parquet`, with those of earlier calls.
+
+    Raises:
+        CubesiftError: a bad name, a run of something else, or an archive that refuses everything.
+        DiskFull: no space is left.
+    """
+    if plateifus is None and selection is None:
+        raise CubesiftError("No cubes named. Give plateifus, as 8485-1901, or a selection from drpall.")
+    names = None if plateifus is None else checked_plateifus(plateifus)
+    with _alone(run) if not dry_run else nullcontext():
+        errand = _Errand(run, settings, rng)
+        drpall, catalog = _catalog(errand, needed=selection is not None, dry_run=dry_run)
+        removed: dict[str, int] = {}
+        if selection is not None and catalog is not None:
+            wanted = catalog if names is None else catalog.where(np.isin(catalog.plateifu, names))
+            chosen, removed = select(wanted, selection)
+            names = checked_plateifus(str(name) for name in chosen.plateifu)
+        files = [cube_file(name) for name in names or []]
+        answer = Manifest({}, errand.manifest.provenance, removed)
+        answer.add(drpall)
+        missing = []
+        for file in files:
+            settled = errand.settled(file, dry_run)
+            answer.add(settled or Entry(file, "to fetch", source=address(settings, file)))
+            if settled is None:
+                missing.append(file)
+        tally = _Tally(len(missing), progress)
+
+        def work(file: str) -> None:
+            entry = errand.size(file) if dry_run else errand.get(file, tally.of(file))
+            answer.add(entry)
+
+        try:
+            _in_threads(work, missing, settings.connections, errand.patience)
+        finally:
+            if not dry_run:
+                errand.save()
+            if catalog is not None and not dry_run:
+                _write_catalog(run, catalog, errand.manifest)
+    return answer
+
+
+def fetch_drpall(run: Run, settings: Fetching, *, rng: np.random.Generator | None = None) -> Path:
+    """Fetch the release's catalogue, if it is neither in the run nor in the mirror; where it lies.
+
+    Raises:
+        BadFile: it cannot be had.
+        CubesiftError, DiskFull: as `fetch_survey`.
+    """
+    with _alone(run):
+        errand = _Errand(run, settings, rng)
+        entry = errand.required(drpall_file(settings))
+        errand.save()
+        return errand.path(entry.file)
+
+
+class _Errand:
+    """One call: where from, where to, and what is known so far."""
+
+    def __init__(self, run: Run, settings: Fetching, rng: np.random.Generator | None):
+        self.run = run
+        self.settings = settings
+        self.patience = Patience(settings, rng or np.random.default_rng())
+        self.checksums = Checksums(self.patience)
+        self.manifest = Manifest.open(run.cubes / "manifest.parquet", settings)
+        self._lock = threading.Lock()
+        if run.catalog.exists() and (verb := Catalog.load(run.catalog).provenance.verb) != "fetch":
+            raise CubesiftError(f"{run.path}: its catalogue is from {verb!r}. Fetch into another run.")
+
+    def path(self, file: str) -> Path:
+        return self.run.cubes / file
+
+    def add(self, entry: Entry) -> Entry:
+        """Keep the entry in the run's manifest; the next `save` writes it."""
+        with self._lock:
+            self.manifest.add(entry)
+        return entry
+
+    def save(self) -> None:
+        """Write the run's manifest."""
+        with self._lock:
+            self.manifest.save(self.run.cubes / "manifest.parquet")
+
+    def settled(self, file: str, dry_run: bool) -> Entry | None:
+        """The entry of a file that need not be fetched; None for one that must."""
+        path, before = self.path(file), self.manifest.entries.get(file)
+        size = path.stat().st_size if path.is_file() else 0
+        recorded = before is not None and before.here
+        if recorded and before is not None and before.bytes == size:
+            return before
+        if size and not recorded and not path.is_symlink():
+            return self.add(Entry(file, "found", size, source=str(path), note="was here before, not checked"))
+        mirrored = in_mirror(self.settings, file)
+        if mirrored is None:
+            return None
+        if not dry_run:
+            with written_beside(path) as partial:
+                partial.symlink_to(mirrored)
+        size = mirrored.stat().st_size
+        return self.add(Entry(file, "mirror", size, source=str(mirrored), note="not checked"))
+
+    def get(self, file: str, seen: Seen) -> Entry:
+        """Fetch a file; its failure is an entry too, so that the others go on."""
+        source = address(self.settings, file)
+        try:
+            published = self.checksums.published(file)
+            arrived = download_file(source, self.path(file), published, self.patience, seen)
+        except BadFile as error:
+            entry = Entry(file, "failed", source=source, note=str(error))
+        else:
+            note = "checksum agrees" if published else "no checksum published"
+            entry = Entry(file, "fetched", arrived.bytes, arrived.sha1, source, note)
+        self.add(entry)
+        self.save()
+        return entry
+
+    def size(self, file: str) -> Entry:
+        """What fetching a file would take."""
+        source = address(self.settings, file)
+        try:
+            size = remote_size(source, self.patience)
+        except BadFile as error:
+            return Entry(file, "failed", source=source, note=str(error))
+        return Entry(file, "to fetch", -1 if size is None else size, source=source)
+
+    def required(self, file: str) -> Entry:
+        """Fetch a file nothing can go on without.
+
+        Raises:
+            BadFile: it cannot be had.
+        """
+        entry = self.settled(file, dry_run=False) or self.get(file, lambda size, total: None)
+        if not entry.here:
+            raise BadFile(entry.note)
+        return entry
+
+
+def _catalog(errand: _Errand, needed: bool, dry_run: bool) -> tuple[Entry, Catalog | None]:
+    """drpall's entry and rows; without the rows where nobody needs them and they cannot be had."""
+    file = drpall_file(errand.settings)
+    if needed:
+        entry = errand.required(file)
+    elif dry_run:
+        return errand.settled(file, dry_run=True) or errand.size(file), None
+    else:
+        entry = errand.settled(file, dry_run=False) or errand.get(file, lambda size, total: None)
+    return entry, read_drpall(errand.path(file)) if entry.here else None
+
+
+def _write_catalog(run: Run, catalog: Catalog, manifest: Manifest) -> None:
+    """Keep drpall's rows of the cubes that are here, of this call and earlier ones."""
+    here = {entry.file for entry in manifest.entries.values() if entry.here}
+    keep = np.array([cube_file(str(name)) in here for name in catalog.plateifu], dtype=bool)
+    if keep.any():
+        # The id does not depend on which rows: what was prepared of them stays good as more come.
+        Catalog(catalog.where(keep).columns, manifest.provenance).save(run.catalog)
+
+
+class _Tally:
+    """Bytes of all downloads together, for the one who watches."""
+
+    def __init__(self, files: int, progress: Progress | None):
+        self._files = files
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done: dict[str, int] = {}
+        self._totals: dict[str, int] = {}
+
+    def of(self, file: str) -> Seen:
+        """What one download tells its bytes to."""
+
+        def seen(size: int, total: int | None) -> None:
+            if self._progress is None:
+                return
+            with self._lock:
+                self._done[file] = size
+                self._totals[file] = max(total or 0, size)
+                mean = sum(self._totals.values()) / len(self._totals)
+                self._progress(sum(self._done.values()), round(mean * self._files))
+
+        return seen
+
+
+def _in_threads(work: Callable[[str], None], files: Sequence[str], count: int, patience: Patience) -> None:
+    """Do the work for each file, `count` at a time; the first exception stops all and is raised here."""
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    for file in files:
+        todo.put(file)
+
+    def worker() -> None:
+        while not patience.stopped.is_set():
+            try:
+                work(todo.get_nowait())
+                done.put(None)
+            except (queue.Empty, Stopped):
+                return
+            except BaseException as error:
+                done.put(error)
+                return
+
+    # Daemons, so that Ctrl-C need not wait for one that sits in a silent connection: it holds a `.part`
+    # and nothing else, and looks at `stopped` before it writes.
+    threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(count, len(files)))]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in files:
+            if (error := done.get()) is not None:
+                raise error
+    finally:
+        patience.stopped.set()
+        for thread in threads:
+            thread.join(timeout=1.0)
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Hold the run's cubes for one fetch: two would write into the same `.part`."""
+    run.cubes.mkdir(parents=True, exist_ok=True)
+    with (run.cubes / ".fetch.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            line = f"{run.cubes}: another fetch is at work there. Let it finish, or stop it."
+            raise CubesiftError(line) from None
+        except OSError:
+            pass  # a file system without locks: then only the user's care helps
+        yield
