@@ -10,15 +10,18 @@ import numpy as np
 
 from cubesift.console import Tick, say, watching
 from cubesift.data.catalog import Catalog
-from cubesift.data.door import Source, find_sources, read_catalog
+from cubesift.data.door import Source, find_sources
 from cubesift.data.drpall import Selection, read_drpall, select
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import remove
-from cubesift.detect.score import FEW, Detection, score_galaxies
+from cubesift.data.tables import read_catalog
+from cubesift.detect.score import FEW, score_galaxies
+from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError
 from cubesift.executors import open_executor
-from cubesift.explore.report import Reporting, write_report
+from cubesift.explore.report import write_report
+from cubesift.explore.settings import Reporting
 from cubesift.prepare.recipe import Recipe
 from cubesift.prepare.survey import prepare_survey
 from cubesift.settings import Line, read_settings, write_settings
@@ -130,10 +133,14 @@ def simulate(
     from cubesift.simulate.survey import Simulation, simulate_survey
 
     settings = line.simulate or Simulation()
-    asked = {"galaxies": galaxies, "seed": seed}
-    settings = replace(settings, **{name: value for name, value in asked.items() if value is not None})
+    if galaxies is not None:
+        settings = replace(settings, galaxies=galaxies)
+    if seed is not None:
+        settings = replace(settings, seed=seed)
     with open_executor(None, workers) as executor, watching("simulate") as tick:
-        catalog = simulate_survey(_as_run(run), settings, executor, progress=tick)
+        catalog = simulate_survey(
+            _as_run(run), settings, executor, progress=lambda name, ended, total: tick(ended, total, name)
+        )
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
 
 
@@ -226,6 +233,15 @@ def report(run: Path | Run, settings: Reporting) -> Path:
     """Write the report."""
     path: Path = write_report(_as_run(run), settings)
     return path
+
+
+def show(run: Path | Run) -> None:
+    """Print what the run holds and what is stale."""
+    from cubesift.show import run_status
+
+    rows = run_status(_as_run(run))
+    for artefact, what, stale in rows or [("", "an empty run", "")]:
+        say(f"{artefact:<24} {what}" + (f"  [{stale}]" if stale else ""))
 
 
 def _as_run(run: Path | Run) -> Run:

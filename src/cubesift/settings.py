@@ -14,9 +14,9 @@ from pydantic.dataclasses import dataclass
 
 from cubesift.data.drpall import Selection
 from cubesift.data.store import written_beside
-from cubesift.detect.score import Detection
+from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError
-from cubesift.explore.report import Reporting
+from cubesift.explore.settings import Reporting
 from cubesift.fetch.archive import Fetching
 from cubesift.learn.settings import Training
 from cubesift.prepare.recipe import PUBLISHED, Recipe
