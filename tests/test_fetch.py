@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from cubesift.data.catalog import Catalog
 from cubesift.data.drpall import Selection
 from cubesift.data.run import Run
+from cubesift.data.store import Provenance
 from cubesift.errors import BadFile, CubesiftError, DiskFull
 from cubesift.fetch.archive import Fetching, checked_plateifus, checksum_lists, cube_file, read_plateifus
 from cubesift.fetch.download import Part, _write
@@ -184,7 +185,7 @@ def test_a_trouble_that_lasts_is_named_in_one_line_and_the_others_go_on(
         assert cube(run) == body(NAMES[0])
         return
     (failed,) = manifest.failed
-    assert failed.note.startswith(f"{LOGCUBE}: {LASTING[mood]}")
+    assert failed.note.startswith(LASTING[mood])
     assert "\n" not in failed.note
     assert not (run.cubes / cube_file(NAMES[0])).exists()
     assert Catalog.load(run.catalog).plateifu.tolist() == NAMES[1:]
@@ -274,6 +275,7 @@ def test_a_cube_that_lacked_only_its_name_is_not_sent_again(server: BadServer, r
 SCRIPT = """
 import sys
 from cubesift.data.run import Run
+from cubesift.data.store import Provenance
 from cubesift.fetch.archive import Fetching
 from cubesift.fetch.survey import fetch_survey
 try:
@@ -381,6 +383,16 @@ def test_a_run_holds_one_release_and_one_fetch_at_a_time(server: BadServer, run:
     assert cube(run) == body(NAMES[0])
     with pytest.raises(CubesiftError, match="holds DR17 files, but DR15 is asked for"):
         fetch_survey(run, NAMES, dataclasses.replace(quick(server), release="DR15"))
+
+
+def test_a_run_keeps_what_is_not_from_the_archive(server: BadServer, run: Run) -> None:
+    own = Catalog({"plateifu": np.array(["mine"])}, Provenance("catalog", "by hand"))
+    own.save(run.catalog)
+    assert not fetch_survey(run, NAMES[:1], quick(server)).failed
+    assert Catalog.load(run.catalog).plateifu.tolist() == ["mine"]
+    Catalog(own.columns, Provenance("simulate", "")).save(run.catalog)
+    with pytest.raises(CubesiftError, match="holds a simulated survey"):
+        fetch_survey(run, NAMES, quick(server))
 
 
 def test_a_full_disk_stops_with_a_line_and_keeps_the_part(tmp_path: Path) -> None:

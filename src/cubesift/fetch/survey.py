@@ -95,7 +95,7 @@ def fetch_survey(
             if not dry_run:
                 errand.save()
             if catalog is not None and not dry_run:
-                _write_catalog(run, catalog, errand.manifest)
+                _write_catalog(errand, catalog)
     return answer
 
 
@@ -123,8 +123,9 @@ class _Errand:
         self.checksums = Checksums(self.patience)
         self.manifest = Manifest.open(run.cubes / "manifest.parquet", settings)
         self._lock = threading.Lock()
-        if run.catalog.exists() and (verb := Catalog.load(run.catalog).provenance.verb) != "fetch":
-            raise CubesiftError(f"{run.path}: its catalogue is from {verb!r}. Fetch into another run.")
+        self.catalog = Catalog.load(run.catalog) if run.catalog.exists() else None
+        if self.catalog is not None and self.catalog.provenance.verb == "simulate":
+            raise CubesiftError(f"{run.path}: holds a simulated survey. Fetch into another run.")
 
     def path(self, file: str) -> Path:
         return self.run.cubes / file
@@ -165,7 +166,7 @@ class _Errand:
             published = self.checksums.published(file)
             arrived = download_file(source, self.path(file), published, self.patience, seen)
         except BadFile as error:
-            entry = Entry(file, "failed", source=source, note=str(error))
+            entry = _failed(file, source, error)
         else:
             note = "checksum agrees" if published else "no checksum published"
             entry = Entry(file, "fetched", arrived.bytes, arrived.sha1, source, note)
@@ -179,7 +180,7 @@ class _Errand:
         try:
             size = remote_size(source, self.patience)
         except BadFile as error:
-            return Entry(file, "failed", source=source, note=str(error))
+            return _failed(file, source, error)
         return Entry(file, "to fetch", -1 if size is None else size, source=source)
 
     def required(self, file: str) -> Entry:
@@ -190,7 +191,7 @@ class _Errand:
         """
         entry = self.settled(file, dry_run=False) or self.get(file, lambda size, total: None)
         if not entry.here:
-            raise BadFile(entry.note)
+            raise BadFile(f"{Path(file).name}: {entry.note}")
         return entry
 
 
@@ -206,13 +207,21 @@ def _catalog(errand: _Errand, needed: bool, dry_run: bool) -> tuple[Entry, Catal
     return entry, read_drpall(errand.path(file)) if entry.here else None
 
 
-def _write_catalog(run: Run, catalog: Catalog, manifest: Manifest) -> None:
-    """Keep drpall's rows of the cubes that are here, of this call and earlier ones."""
-    here = {entry.file for entry in manifest.entries.values() if entry.here}
-    keep = np.array([cube_file(str(name)) in here for name in catalog.plateifu], dtype=bool)
-    if keep.any():
+def _write_catalog(errand: _Errand, drpall: Catalog) -> None:
+    """Keep drpall's rows of the cubes that are here, and of those the run's catalogue had before."""
+    if errand.catalog is not None and errand.catalog.provenance.verb != "fetch":
+        return  # the user's own
+    before = set() if errand.catalog is None else {str(name) for name in errand.catalog.plateifu}
+    here = {entry.file for entry in errand.manifest.entries.values() if entry.here}
+    keep = [name in before or cube_file(name) in here for name in map(str, drpall.plateifu)]
+    if any(keep):
         # The id does not depend on which rows: what was prepared of them stays good as more come.
-        Catalog(catalog.where(keep).columns, manifest.provenance).save(run.catalog)
+        rows = drpall.where(np.array(keep)).columns
+        Catalog(rows, errand.manifest.provenance).save(errand.run.catalog)
+
+
+def _failed(file: str, source: str, error: BadFile) -> Entry:
+    return Entry(file, "failed", source=source, note=str(error).removeprefix(f"{Path(file).name}: "))
 
 
 class _Tally:
