@@ -16,11 +16,9 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import remove
 from cubesift.data.tables import read_catalog
-from cubesift.detect.score import FEW, score_galaxies
-from cubesift.detect.settings import Detection
+from cubesift.detect.settings import FEW, Detection
 from cubesift.errors import CubesiftError
 from cubesift.executors import open_executor
-from cubesift.explore.report import write_report
 from cubesift.explore.settings import Reporting
 from cubesift.prepare.recipe import Recipe
 from cubesift.prepare.survey import prepare_survey
@@ -222,6 +220,8 @@ def embed(run: Path | Run, model: Path | None = None, device: str = "cpu") -> No
 
 def detect(run: Path | Run, settings: Detection) -> None:
     """Rank galaxies and spaxels."""
+    from cubesift.detect.score import score_galaxies
+
     outliers = score_galaxies(_as_run(run), settings)
     ranked, named = len(outliers.galaxies["plateifu"]), np.sum(outliers.galaxies["named_by"] != "")
     say(
@@ -231,8 +231,9 @@ def detect(run: Path | Run, settings: Detection) -> None:
 
 def report(run: Path | Run, settings: Reporting) -> Path:
     """Write the report."""
-    path: Path = write_report(_as_run(run), settings)
-    return path
+    from cubesift.explore.report import write_report
+
+    return write_report(_as_run(run), settings)
 
 
 def show(run: Path | Run) -> None:

@@ -16,11 +16,9 @@ from cubesift.detect.itself import rebuilt_by_itself
 from cubesift.detect.neighbours import mean_distance
 from cubesift.detect.ranking import agreed, percentiles
 from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess, mean_error
-from cubesift.detect.settings import Detection
+from cubesift.detect.settings import FEW, Detection
 from cubesift.detect.spaxels import spaxel_rows, strangest_first
 from cubesift.errors import CubesiftError, Stale
-
-FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
