@@ -6,21 +6,15 @@ import errno
 import hashlib
 import json
 import os
-import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from cubesift.data.store import remove, write_json
 from cubesift.errors import BadFile, DiskFull
-from cubesift.fetch.archive import address, checksum_lists, parse_checksums
-from cubesift.fetch.patience import Lost, Patience, Response, Stopped, asked, in_words, keep_trying
-
-PIECE = 1 << 18  # bytes read at once
+from cubesift.fetch.answers import continues, length_of, pieces_of, refusal, refuse_web_page, validator_of
+from cubesift.fetch.patience import Lost, Patience, asked, keep_trying
 
 Seen = Callable[[int, int | None], None]  # called with the bytes there are and, where known, all of them
 
@@ -113,23 +107,23 @@ def _fetch_rest(source: str, part: Part, published: str | None, patience: Patien
         return  # stopped between the last byte and the checksum
     headers = {"Range": f"bytes={have}-", "If-Range": known["validator"]} if have else {}
     with asked(source, patience, headers) as response:
-        if response.status == 206 and have and _continues(response, have, known):
+        if response.status == 206 and have and continues(response, have, known):
             mode = "ab"
         elif response.status == 200:  # nothing to resume, the file changed, or the server has no ranges
-            _refuse_web_page(response)
-            mode, total = "wb", _length(response)
+            refuse_web_page(response)
+            mode, total = "wb", length_of(response)
             if total is None and not published and not getattr(response, "chunked", False):
                 raise BadFile(
                     f"{part.path.name}: came without a length, and the archive publishes no checksum, "
                     "so nobody can tell whether it is whole. Try without a proxy."
                 )
-            part.begin(source, _validator(response), total)
+            part.begin(source, validator_of(response), total)
         elif response.status in (206, 416):
             part.forget()
             raise Lost("the file changed in the archive while we had a part of it")
         else:
-            raise BadFile(f"{part.path.name}: {_refusal(response.status)}")
-        _write(part, mode, _pieces(response, patience), lambda size: seen(size, total))
+            raise BadFile(f"{part.path.name}: {refusal(response.status)}")
+        _write(part, mode, pieces_of(response, patience), lambda size: seen(size, total))
     if total is not None and part.size != total:
         size = part.size
         if size > total:
@@ -160,120 +154,3 @@ def _write(part: Part, mode: str, pieces: Iterator[bytes], seen: Callable[[int],
                 "it goes on where it stopped."
             ) from None
         raise
-
-
-def _pieces(response: Response, patience: Patience) -> Iterator[bytes]:
-    """The body as it comes.
-
-    Raises:
-        Lost: the connection broke, fell silent, or became slower than `slowest`.
-    """
-    settings = patience.settings
-    since, amount = time.monotonic(), 0
-    while True:
-        try:
-            # read1 returns what has come; read would wait for all of PIECE, however slowly it trickles.
-            piece = response.read1(PIECE)
-        except (OSError, HTTPException) as error:
-            raise Lost(f"the connection broke ({in_words(error)})") from None
-        if patience.stopped.is_set():
-            raise Stopped
-        if not piece:
-            return
-        patience.answered()
-        yield piece
-        amount += len(piece)
-        if (elapsed := time.monotonic() - since) >= settings.timeout:
-            if amount < settings.slowest * elapsed:
-                raise Lost(f"slower than {settings.slowest:.0f} bytes per second")
-            since, amount = time.monotonic(), 0
-
-
-def _continues(response: Response, have: int, known: dict[str, Any]) -> bool:
-    """Whether a 206 is the rest of the very file we have a part of."""
-    given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-    if given is None or int(given[1]) != have:
-        return False
-    if given[2] != "*" and known["bytes"] not in (None, int(given[2])):
-        return False
-    return _validator(response) in ("", known["validator"])
-
-
-def _validator(response: Response) -> str:
-    """What `If-Range` may carry (RFC 9110, 13.1.5): a strong ETag, else Last-Modified."""
-    tag: str = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _length(response: Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
-
-
-def _refuse_web_page(response: Response) -> None:
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        raise Lost("a web page came instead of the file (is there a login page in between?)")
-
-
-def _refusal(status: int | None) -> str:
-    if status in (404, 410):
-        return f"the archive has no such file ({status}). Is the name right, and in this release?"
-    return f"the archive will not give it ({status}). Does it need a login?"
-
-
-def remote_size(source: str, patience: Patience) -> int | None:
-    """Bytes of a file in the archive, without fetching it; None where the archive does not say.
-
-    Raises:
-        BadFile: there is no such file, or it is not given.
-    """
-    name = PurePosixPath(source).name
-
-    def attempt() -> int | None:
-        with asked(source, patience, method="HEAD") as response:
-            if response.status in (405, 501):
-                return None
-            if response.status != 200:
-                raise BadFile(f"{name}: {_refusal(response.status)}")
-            _refuse_web_page(response)
-            return _length(response)
-
-    return keep_trying(attempt, name, patience)
-
-
-class Checksums:
-    """The SHA-1 lists the archive publishes, each folder's read once."""
-
-    def __init__(self, patience: Patience):
-        self._patience = patience
-        self._lock = threading.Lock()
-        self._folders: dict[str, dict[str, str]] = {}
-
-    def published(self, file: str) -> str | None:
-        """The SHA-1 of a file of the release, or None where the archive publishes none."""
-        folder, name = file.rpartition("/")[::2]
-        with self._lock:
-            if folder not in self._folders:
-                self._folders[folder] = self._read(f"{folder}/" if folder else "")
-            return self._folders[folder].get(name)
-
-    def _read(self, folder: str) -> dict[str, str]:
-        where = address(self._patience.settings, folder)
-        sums: dict[str, str] = {}
-        for name in checksum_lists(self._text(where)):
-            sums |= parse_checksums(self._text(where + name))
-        return sums
-
-    def _text(self, source: str) -> str:
-        """A small text, or "" where the archive has none."""
-
-        def attempt() -> str:
-            with asked(source, self._patience) as response:
-                if response.status != 200:
-                    return ""
-                body = b"".join(_pieces(response, self._patience))
-                if (length := _length(response)) not in (None, len(body)):
-                    raise Lost(f"the connection ended at byte {len(body):,} of {length:,}")
-                return body.decode("utf-8", errors="replace")
-
-        return keep_trying(attempt, source, self._patience)

@@ -23,7 +23,7 @@ from cubesift.fetch.archive import Fetching
 T = TypeVar("T")
 Response = HTTPResponse | HTTPError
 
-FIRST_CONTACT = 3  # tries while nothing was ever answered: a mistyped address should not cost ten minutes
+FIRST_CONTACT = 3  # tries while nothing ever answered: a mistyped address should not cost ten minutes
 PROGRESS = 1 << 20  # bytes that came before a connection broke, for it not to count as a failure in a row
 
 
@@ -74,21 +74,22 @@ class Patience:
             self._failures = 0
             self._ever_answered = True
 
-    def refused(self, reason: str, asked: float) -> Refused:
-        """The archive cannot be reached or says "later": make every connection wait, `asked` s or more.
+    def refused(self, reason: str, asked: float | None) -> Refused:
+        """The archive says "later", or (`asked` None) nothing: every connection waits `asked` s or more.
 
         Raises:
             CubesiftError: it has been so `tries` times in a row, or asks for a longer wait than we have.
         """
         with self._lock:
             self._failures += 1
-            if asked > self.settings.longest_wait:
-                minutes = asked / 60
-                raise self._given_up(f"{reason}, come back in {minutes:.0f} minutes")
+            self._ever_answered |= asked is not None
+            wait = asked or 0.0
+            if wait > self.settings.longest_wait:
+                raise self._given_up(f"{reason}, come back in {wait / 60:.0f} minutes")
             tries = self.settings.tries if self._ever_answered else FIRST_CONTACT
             if self._failures >= min(tries, self.settings.tries):
                 raise self._given_up(f"{reason}, {_times(self._failures)}")
-            wait = max(asked, self.backoff(self._failures))
+            wait = max(wait, self.backoff(self._failures))
             self._until = max(self._until, time.monotonic() + wait)
         return Refused(reason)
 
@@ -131,7 +132,7 @@ def asked(
         response = error
     except (OSError, HTTPException) as error:
         cause = error.reason if isinstance(error, URLError) else error
-        raise patience.refused(f"no answer ({in_words(cause)})", 0.0) from None
+        raise patience.refused(f"no answer ({in_words(cause)})", None) from None
     with response:
         status = response.status
         if status in (429, 503):

@@ -14,10 +14,10 @@ import numpy as np
 from cubesift.data.catalog import Catalog
 from cubesift.data.drpall import Selection, read_drpall, select
 from cubesift.data.run import Run
-from cubesift.data.store import written_beside
-from cubesift.errors import BadFile, CubesiftError
-from cubesift.fetch.archive import Fetching, address, checked_plateifus, cube_file, drpall_file, in_mirror
-from cubesift.fetch.download import Checksums, Seen, download_file, remote_size
+from cubesift.errors import CubesiftError
+from cubesift.fetch.archive import Fetching, address, checked_plateifus, cube_file, drpall_file
+from cubesift.fetch.download import Seen
+from cubesift.fetch.errand import Errand
 from cubesift.fetch.manifest import Entry, Manifest
 from cubesift.fetch.patience import Patience, Stopped
 
@@ -51,8 +51,8 @@ def fetch_survey(
         selection: which rows of drpall to take; with `plateifus`, both must hold.
         dry_run: only ask the archive for sizes. Nothing is written and no file sent, except that a
             selection needs drpall, which is then fetched first.
-        progress: called now and then with (bytes there are, bytes expected) of the cubes being fetched;
-            the second is an estimate until the last cube has begun.
+        progress: called now and then with (bytes there are, bytes expected), first of drpall, then of all
+            cubes that must come; the second is an estimate until the last cube has begun.
         rng: for the jitter of the waits.
 
     Returns:
@@ -67,12 +67,15 @@ def fetch_survey(
         raise CubesiftError("No cubes named. Give plateifus, as 8485-1901, or a selection from drpall.")
     names = None if plateifus is None else checked_plateifus(plateifus)
     with _alone(run) if not dry_run else nullcontext():
-        errand = _Errand(run, settings, rng)
-        drpall, catalog = _catalog(errand, needed=selection is not None, dry_run=dry_run)
+        errand = Errand(run, settings, rng)
+        first = _Tally(1, progress).of(drpall_file(settings))
+        drpall, catalog = _catalog(errand, first, needed=selection is not None, dry_run=dry_run)
         removed: dict[str, int] = {}
         if selection is not None and catalog is not None:
             wanted = catalog if names is None else catalog.where(np.isin(catalog.plateifu, names))
             chosen, removed = select(wanted, selection)
+            if names is not None and len(wanted) < len(names):
+                removed = {"not in drpall": len(names) - len(wanted)} | removed
             names = checked_plateifus(str(name) for name in chosen.plateifu)
         files = [cube_file(name) for name in names or []]
         answer = Manifest({}, errand.manifest.provenance, removed)
@@ -107,107 +110,25 @@ def fetch_drpall(run: Run, settings: Fetching, *, rng: np.random.Generator | Non
         CubesiftError, DiskFull: as `fetch_survey`.
     """
     with _alone(run):
-        errand = _Errand(run, settings, rng)
-        entry = errand.required(drpall_file(settings))
+        errand = Errand(run, settings, rng)
+        entry = errand.required(drpall_file(settings), lambda size, total: None)
         errand.save()
         return errand.path(entry.file)
 
 
-class _Errand:
-    """One call: where from, where to, and what is known so far."""
-
-    def __init__(self, run: Run, settings: Fetching, rng: np.random.Generator | None):
-        self.run = run
-        self.settings = settings
-        self.patience = Patience(settings, rng or np.random.default_rng())
-        self.checksums = Checksums(self.patience)
-        self.manifest = Manifest.open(run.cubes / "manifest.parquet", settings)
-        self._lock = threading.Lock()
-        self.catalog = Catalog.load(run.catalog) if run.catalog.exists() else None
-        if self.catalog is not None and self.catalog.provenance.verb == "simulate":
-            raise CubesiftError(f"{run.path}: holds a simulated survey. Fetch into another run.")
-
-    def path(self, file: str) -> Path:
-        return self.run.cubes / file
-
-    def add(self, entry: Entry) -> Entry:
-        """Keep the entry in the run's manifest; the next `save` writes it."""
-        with self._lock:
-            self.manifest.add(entry)
-        return entry
-
-    def save(self) -> None:
-        """Write the run's manifest."""
-        with self._lock:
-            self.manifest.save(self.run.cubes / "manifest.parquet")
-
-    def settled(self, file: str, dry_run: bool) -> Entry | None:
-        """The entry of a file that need not be fetched; None for one that must."""
-        path, before = self.path(file), self.manifest.entries.get(file)
-        size = path.stat().st_size if path.is_file() else 0
-        recorded = before is not None and before.here
-        if recorded and before is not None and before.bytes == size:
-            return before
-        if size and not recorded and not path.is_symlink():
-            return self.add(Entry(file, "found", size, source=str(path), note="was here before, not checked"))
-        mirrored = in_mirror(self.settings, file)
-        if mirrored is None:
-            return None
-        if not dry_run:
-            with written_beside(path) as partial:
-                partial.symlink_to(mirrored)
-        size = mirrored.stat().st_size
-        return self.add(Entry(file, "mirror", size, source=str(mirrored), note="not checked"))
-
-    def get(self, file: str, seen: Seen) -> Entry:
-        """Fetch a file; its failure is an entry too, so that the others go on."""
-        source = address(self.settings, file)
-        try:
-            published = self.checksums.published(file)
-            arrived = download_file(source, self.path(file), published, self.patience, seen)
-        except BadFile as error:
-            entry = _failed(file, source, error)
-        else:
-            note = "checksum agrees" if published else "no checksum published"
-            entry = Entry(file, "fetched", arrived.bytes, arrived.sha1, source, note)
-        self.add(entry)
-        self.save()
-        return entry
-
-    def size(self, file: str) -> Entry:
-        """What fetching a file would take."""
-        source = address(self.settings, file)
-        try:
-            size = remote_size(source, self.patience)
-        except BadFile as error:
-            return _failed(file, source, error)
-        return Entry(file, "to fetch", -1 if size is None else size, source=source)
-
-    def required(self, file: str) -> Entry:
-        """Fetch a file nothing can go on without.
-
-        Raises:
-            BadFile: it cannot be had.
-        """
-        entry = self.settled(file, dry_run=False) or self.get(file, lambda size, total: None)
-        if not entry.here:
-            raise BadFile(f"{Path(file).name}: {entry.note}")
-        return entry
-
-
-def _catalog(errand: _Errand, needed: bool, dry_run: bool) -> tuple[Entry, Catalog | None]:
+def _catalog(errand: Errand, seen: Seen, *, needed: bool, dry_run: bool) -> tuple[Entry, Catalog | None]:
     """drpall's entry and rows; without the rows where nobody needs them and they cannot be had."""
     file = drpall_file(errand.settings)
     if needed:
-        entry = errand.required(file)
+        entry = errand.required(file, seen)
     elif dry_run:
         return errand.settled(file, dry_run=True) or errand.size(file), None
     else:
-        entry = errand.settled(file, dry_run=False) or errand.get(file, lambda size, total: None)
+        entry = errand.settled(file, dry_run=False) or errand.get(file, seen)
     return entry, read_drpall(errand.path(file)) if entry.here else None
 
 
-def _write_catalog(errand: _Errand, drpall: Catalog) -> None:
+def _write_catalog(errand: Errand, drpall: Catalog) -> None:
     """Keep drpall's rows of the cubes that are here, and of those the run's catalogue had before."""
     if errand.catalog is not None and errand.catalog.provenance.verb != "fetch":
         return  # the user's own
@@ -218,10 +139,6 @@ def _write_catalog(errand: _Errand, drpall: Catalog) -> None:
         # The id does not depend on which rows: what was prepared of them stays good as more come.
         rows = drpall.where(np.array(keep)).columns
         Catalog(rows, errand.manifest.provenance).save(errand.run.catalog)
-
-
-def _failed(file: str, source: str, error: BadFile) -> Entry:
-    return Entry(file, "failed", source=source, note=str(error).removeprefix(f"{Path(file).name}: "))
 
 
 class _Tally:
