@@ -107,12 +107,30 @@ def _write_image(file: IO[bytes], name: str, values: np.ndarray, cards: Cards) -
         "NAXIS": 3,
     }
     image |= {f"NAXIS{i + 1}": int(length) for i, length in enumerate(values.shape[::-1])}
-    image |= {"PCOUNT": 0, "GCOUNT": 1, "EXTNAME": name}
+    image |= {
+        "PCOUNT": 0,
+        "GCOUNT": 1,
+        "EXTNAME": name,
+        "DATASUM": (str(_datasum(values)), "of the data unit"),
+    }
     file.write(_header_bytes(_cards(image | cards)))
     planes = max(1, 2_000_000 // (4 * values[0].size))
     for start in range(0, len(values), planes):
         file.write(values[start : start + planes].astype(kind).data.cast("B"))
     file.write(b"\0" * (-values.size * 4 % BLOCK))
+
+
+def _datasum(values: np.ndarray) -> int:
+    """Ones' complement sum of the 32-bit words of the data unit (FITS standard 4.0, appendix J)."""
+    total: int
+    if values.strides[-1] == 0:  # one value per plane
+        total = int(values[:, 0, 0].view(np.uint32).sum(dtype=np.uint64)) * values[0].size
+    else:
+        words = values.view(np.uint32) if values.dtype == np.float32 else values
+        total = int(words.sum(dtype=np.uint64))
+    while total > 0xFFFFFFFF:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
 
 
 def _cards(cards: Mapping[str, Value | tuple[Value, str]]) -> fits.Header:

@@ -34,10 +34,14 @@ class Scene:
         return middle + self.canvas.offset[0] / SPAXEL, middle + self.canvas.offset[1] / SPAXEL
 
     @property
+    def sigma(self) -> float:
+        """Of the seeing in r, spaxels."""
+        return float(self.sight.seeing.at(6231.0)) / 2.3548 / SPAXEL
+
+    @property
     def peak(self) -> float:
         """Share of a point source's light in its brightest spaxel."""
-        sigma = float(self.sight.seeing.at(6231.0)) / 2.3548 / SPAXEL
-        return float(1 / (2 * np.pi * sigma**2))
+        return 1 / (2 * np.pi * self.sigma**2)
 
     def spectrum(self, y: float, x: float) -> np.ndarray:
         """The galaxy's own light at a spaxel, (wave,)."""
@@ -92,9 +96,11 @@ def star(scene: Scene, rng: np.random.Generator, flagged: bool) -> Plant:
     light = _point(scene, total * spectrum, y, x)
     if not flagged:
         return Plant("unflagged_star", y, x, light=light)
-    return Plant(
-        "foreground_star", y, x, light=light, bits=FORESTAR | DONOTUSE, bits_where=_near(scene, y, x, 5.0)
-    )
+    # Out to where its light drowns in the sky's noise.
+    faint = np.sqrt(np.median(sky_variance())) / (total * scene.peak)
+    reach = scene.sigma * np.sqrt(2 * max(-np.log(faint), 1))
+    bits = FORESTAR | DONOTUSE
+    return Plant("foreground_star", y, x, light=light, bits=bits, bits_where=_near(scene, y, x, reach))
 
 
 def foreground_star(scene: Scene, rng: np.random.Generator) -> Plant:

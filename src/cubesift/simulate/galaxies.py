@@ -90,7 +90,7 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
             10 ** (2.1 + 0.29 * (mass - 10) + rng.normal(0, 0.05)) * (1 - 0.6 * (morphology == "E"))
         ),
         dispersion=float(np.clip(10 ** (2.05 + 0.29 * (mass - 10) + rng.normal(0, 0.06)), 40, 350)),
-        ebv=float(np.clip(rng.lognormal(np.log(0.03), 0.6), 0.005, 0.3)),
+        ebv=round(float(np.clip(rng.lognormal(np.log(0.03), 0.6), 0.005, 0.3)), 6),
         ra=float(rng.uniform(110, 260)),
         dec=float(rng.uniform(0, 60)),
         texture=int(rng.integers(2**31)),
@@ -146,12 +146,13 @@ def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> np.ndarray:
 def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
     """Scale, 1e-17 erg/s/cm2/angstrom, that a spectrum of 1 at 7480 angstrom at rest must have to be seen.
 
-    Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011); distance with H0 = 70,
+    Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011), raised by 0.13 so that a
+    galaxy with the mass, size and distance of 7815-3702 is as bright as it. Distance with H0 = 70 and
     q0 = -0.55, good to 0.5 % below z = 0.2.
     """
     g, i = spectrum[REST.between(4000, 5400)].mean(), spectrum[REST.between(6900, 8200)].mean()
     colour = -2.5 * np.log10(g * 4770**2 / (i * 7625**2))
-    light = galaxy.logmass - (-0.68 + 0.70 * colour)
+    light = galaxy.logmass - (-0.55 + 0.70 * colour)
     magnitude = 4.58 - 2.5 * light  # absolute, i band, AB; the Sun has 4.58
     at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 7480**2
     z = galaxy.redshift
@@ -211,8 +212,8 @@ def gas_layers(
 ) -> list[tuple[float, np.ndarray, float, float, float]]:
     """Share of Halpha, map, log [N II]/Halpha, log [O III]/Hbeta, dispersion (km/s) of each kind of gas."""
     # Abundance follows mass; the pair stays on the star-forming ridge (Kewley+2013, eq. 2).
-    nitrogen = float(np.clip(-0.55 + 0.35 * (galaxy.logmass - 10.3), -1.4, -0.35))
-    hardness = 0.61 / (nitrogen - 0.02) + 1.2
+    nitrogen = float(np.clip(-0.50 + 0.35 * (galaxy.logmass - 10.3), -1.4, -0.36))
+    hardness = max(0.61 / (nitrogen + 0.08) + 1.1, -0.7)
     young = (disc * born, nitrogen, hardness, 25.0)
     diffuse = (bulge + 0.7 * disc, 0.05, 0.25, 70.0)
     nucleus = (bulge * np.exp(-((plane.round_radius / 1.0) ** 2)) + 1e-12, 0.0, 0.9, 180.0)

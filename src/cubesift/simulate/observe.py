@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from pydantic.dataclasses import dataclass
+from threadpoolctl import threadpool_limits
 
 from cubesift.data.catalog import MISSING
 from cubesift.data.cube import DONOTUSE, LOWCOV, Cube
@@ -19,6 +20,7 @@ from cubesift.simulate.anomalies import PLANTS, Plant, Scene, added, matched_sig
 from cubesift.simulate.galaxies import Galaxy, draw_galaxy, parts_of
 from cubesift.simulate.light import BANDS, Canvas, Part, Seeing, Sight, pieces
 from cubesift.simulate.noise import (
+    RIM,
     SIDES,
     coverage_bits,
     coverage_variance,
@@ -107,12 +109,18 @@ def _kinds(settings: Simulation, index: int) -> list[str]:
 
 def observe(settings: Simulation, index: int, keep_clean: bool = False) -> Simulated:
     """As `simulate_galaxy`, but with the ivar of a file: above 0 in stars and at the rim, with DONOTUSE."""
+    with threadpool_limits(1):  # one unit of work, one core: the executor says how many run side by side
+        return _observed(settings, index, keep_clean)
+
+
+def _observed(settings: Simulation, index: int, keep_clean: bool) -> Simulated:
     galaxy, plateifu, mangaid = drawn(settings, index)
     rng = np.random.default_rng([settings.seed, index, 1])
     side = int(rng.choice(SIDES[galaxy.ifusize]))
     offset = rng.normal(0, settings.pointing, 2) if settings.pointing else np.zeros(2)
     canvas = Canvas(side, (float(offset[0]), float(offset[1])))
-    seeing = Seeing(float(settings.psf or np.clip(rng.normal(2.54, 0.15), 2.2, 3.0)))
+    # Rounded as the header is, so that a cube from memory and one from its file are the same.
+    seeing = Seeing(round(float(settings.psf or np.clip(rng.normal(2.54, 0.15), 2.2, 3.0)), 5))
     dust = transmission(MANGA_GRID.wave, galaxy.ebv).astype(np.float32)
     sight = Sight([Part(part.spectra * dust, part.maps) for part in parts_of(galaxy, canvas)], canvas, seeing)
 
@@ -155,10 +163,13 @@ def _exposed(
     side = len(inside)
     shape = (MANGA_GRID.size, side, side)
     flux, ivar, clean = (np.zeros(shape, np.float32) for _ in range(3))
-    reached = inside >= -1.6
+    reached = inside >= -RIM
     cover = np.where(reached, coverage_variance(inside), 0).astype(np.float32)
     sky, source, share = sky_variance(), source_variance(), residual_share(settings.sky_residual)
-    common = shared_noise(rng, 2, side)
+    # Observations differ in depth: by eye, from 7815-3702 and the eight real spectra.
+    sky = sky * np.float32(np.exp(rng.normal(0, 0.15)))
+    source = source * np.float32(np.exp(rng.normal(0.15, 0.25)))
+    common = shared_noise(rng, 1, side)
     leftover = rng.standard_normal(MANGA_GRID.size).astype(np.float32)
     line = 8.0 * sky_line()
     spoilt = [
@@ -168,7 +179,8 @@ def _exposed(
         light = sight.flux(piece).reshape(-1, side, side) * reached
         for gain, where in spoilt:
             light *= (1 + (gain[piece, None, None] - 1) * where).astype(np.float32)
-        variance = sky[piece, None, None] * cover + source[piece, None, None] * cover * np.maximum(light, 0)
+        variance = source[piece, None, None] * np.maximum(light, 0) + sky[piece, None, None]
+        variance *= cover
         error = np.sqrt(variance)
         noise = shared_noise(rng, len(light), side)
         # Left-over sky is the same in the whole bundle; the sum keeps variance 1.
