@@ -177,9 +177,9 @@ def _refuse_other_shapes(stream: FitsStream, hdu: Hdu) -> None:
     if y != x or y > MAX_SIDE:
         raise stream.bad(f"{name} is {size}, but a LOGCUBE is square and at most {MAX_SIDE} spaxels wide.")
     if (name == "MASK") == (hdu.dtype.kind == "f"):
-        expected_kind = "whole numbers" if name == "MASK" else "floating point"
+        wanted = "an integer" if name == "MASK" else "a floating point"
         raise stream.bad(
-            f"{name} is of type {hdu.dtype.name}, but {expected_kind} was expected. Fetch it again."
+            f"{name} is of type {hdu.dtype.name}, but {wanted} type was expected. Fetch it again."
         )
     if hdu.header.get("BSCALE", 1) != 1 or hdu.header.get("BZERO", 0) != 0:
         raise stream.bad(f"{name} is scaled (BSCALE, BZERO), which a LOGCUBE is not. Write it without.")

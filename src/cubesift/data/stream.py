@@ -123,7 +123,10 @@ class FitsStream:
         while not has_end(raw[-BLOCK:]):
             if len(raw) >= MAX_HEADER:
                 raise self.bad(f"a header without an end {self._place}. Fetch it again.")
-            raw += bytes(self._take(BLOCK))
+            more = bytes(self._take(BLOCK))
+            if more.startswith(b"XTENSION"):
+                raise self.bad(f"a header without an end {self._place}. Fetch it again.")
+            raw += more
         try:
             hdu = describe(parse_header(raw), first)
         except ValueError as error:
