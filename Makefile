@@ -27,5 +27,8 @@ test: .venv/test
 test-long: .venv/test
 	$(BIN)/pytest -m long
 
+docs: .venv/test
+	$(BIN)/python docs/command_line.py
+
 clean:
 	rm -rf .venv runs

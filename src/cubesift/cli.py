@@ -47,9 +47,9 @@ Seed = Annotated[int | None, Parameter(help="Seed of everything random in this v
 def fetch(
     run: RunFolder,
     /,
-    *plateifu: str,
+    *plateifu: Annotated[str, Parameter(help="Names of cubes, as 8485-1901.")],
     names: Annotated[Path | None, Parameter(name="--list", help="File with a plateifu a line.")] = None,
-    select: Annotated[bool, Parameter(help="All that the recipe's [select] keeps of drpall.")] = False,
+    select: Annotated[bool, Parameter(help="All that the recipe's `[select]` keeps of drpall.")] = False,
     recipe: RecipeFile = None,
     dry_run: Annotated[bool, Parameter(help="Count the bytes and fetch nothing.")] = False,
 ) -> None:
