@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import signal
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread
 
 from cubesift.errors import CubesiftError
 
@@ -16,17 +20,25 @@ def open_executor(where: str | None = None, workers: int | None = None) -> Itera
     """Yield an executor: None for one worker, a process pool, or `dask:ADDRESS`.
 
     Raises:
-        CubesiftError: the words are not understood, or Dask is not installed or does not answer.
+        CubesiftError: the words are not understood, or Dask is not installed or does not answer; or a
+            worker died within.
     """
+    if workers is not None and workers < 1:
+        raise CubesiftError(f"--workers {workers}: expected 1 or more")
     workers = workers or available_cores()
     if where is None and workers == 1:
         yield None
     elif where is None or where == "pool":
         # Not fork: Zarr has threads of its own.
         context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_become_worker)
         try:
             yield pool
+        except BrokenProcessPool:
+            raise CubesiftError(
+                "a worker process died (out of memory?). Nothing finished was lost: run the same command "
+                "again, with fewer --workers if it was memory."
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     elif where.startswith("dask:"):
@@ -42,15 +54,36 @@ def available_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def _become_worker() -> None:
+    """Leave Ctrl-C to the parent, and end as soon as it is gone: a pool alone would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
 @contextmanager
 def _dask(address: str) -> Iterator[Executor]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError:
         raise CubesiftError("--executor dask: needs Dask. Install cubesift[dask]") from None
+    if not re.fullmatch(r"(\w+://)?.+:\d+", address):
+        raise CubesiftError(f"--executor dask:{address}: expected HOST:PORT of a scheduler")
     try:
         client = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError) as error:
-        raise CubesiftError(f"{address}: no Dask scheduler answers there ({error})") from None
+    except OSError as error:
+        raise CubesiftError(f"--executor dask:{address}: no Dask scheduler answers there ({error})") from None
     with client:
-        yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        try:
+            yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        except (KilledWorker, CancelledError) as error:
+            raise CubesiftError(
+                f"{address}: the cluster gave up ({error}). Nothing finished was lost: see to its workers "
+                "and run the same command again."
+            ) from None

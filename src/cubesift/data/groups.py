@@ -6,14 +6,13 @@ array can lose data silently), cubes of every side live together, and a kill lea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from cubesift.data.store import Provenance, remove, write_json, written_beside
+from cubesift.data.store import Provenance, read_json, remove, write_json, written_beside
 from cubesift.errors import CubesiftError, Stale
 
 HALF_MAX = 60_000.0  # float16 ends at 65,504
@@ -57,23 +56,32 @@ def write_group(
 
 
 def read_arrays(path: Path, names: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """The named arrays (all, where none is named) of a group; halves come back as float32."""
+    """The named arrays (all, where none is named) of a group; halves come back as float32.
+
+    Raises:
+        CubesiftError: the group is damaged.
+    """
     import zarr
 
-    group = zarr.open_group(path, mode="r")
     arrays = {}
-    for name in names or tuple(sorted(group.array_keys())):
-        stored = cast(zarr.Array[Any], group[name])
-        values = np.asarray(stored[...])
-        if "scale" in stored.attrs:
-            values = values.astype(np.float32) * np.float32(cast(float, stored.attrs["scale"]))
-        arrays[name] = values
+    try:
+        group = zarr.open_group(path, mode="r")
+        for name in names or tuple(sorted(group.array_keys())):
+            stored = cast(zarr.Array[Any], group[name])
+            values = np.asarray(stored[...])
+            if "scale" in stored.attrs:
+                values = values.astype(np.float32) * np.float32(cast(float, stored.attrs["scale"]))
+            arrays[name] = values
+    except (RuntimeError, ValueError, KeyError, OSError) as error:  # each codec and each store has its own
+        raise CubesiftError(
+            f"{path}: damaged ({error}). Remove that folder and run `cubesift make` again: it makes it anew."
+        ) from error
     return arrays
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """The plain values of a group, without opening its arrays."""
-    attributes: dict[str, Any] = json.loads((path / "zarr.json").read_text())["attributes"]
+    attributes: dict[str, Any] = read_json(path / "zarr.json")["attributes"]
     return attributes
 
 
@@ -104,7 +112,6 @@ class GalaxyStore:
                     f"{path}: was made with other settings. Give these another name, or remove that folder."
                 )
             remove(path)
-        path.mkdir(parents=True, exist_ok=True)
         write_json(path / "store.json", {"provenance": provenance.to_dict(), "about": dict(about)})
         return cls(path, provenance, about)
 
@@ -118,7 +125,7 @@ class GalaxyStore:
         path = Path(path)
         if not (path / "store.json").exists():
             raise CubesiftError(f"{path}: not there. Run the verb that makes it first (see `cubesift show`).")
-        record = json.loads((path / "store.json").read_text())
+        record = read_json(path / "store.json")
         return cls(path, Provenance.from_dict(record["provenance"], str(path)), record["about"])
 
     def names(self) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cubesift.data.store import write_json
+from cubesift.data.store import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Run:
 
     def rejected(self) -> list[dict[str, Any]]:
         """Files that could not be used, each with `file` and `reason`, sorted by file."""
-        records = [json.loads(path.read_text()) for path in self.path.glob("rejected/*.json")]
+        records = [read_json(path) for path in self.path.glob("rejected/*.json")]
         return sorted(records, key=lambda record: str(record["file"]))
 
     def unreject(self, name: str) -> None:

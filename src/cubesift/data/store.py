@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import numpy as np
 from cubesift.errors import CubesiftError, DiskFull
 
 FORMAT = 1
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 def version() -> str:
@@ -85,38 +89,70 @@ class Provenance:
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yield `path.partial` to write a file or a folder to; rename it to `path` when all went well.
+    """Yield a partial beside `path` to write a file or a folder to; rename it to `path` when all went well.
+
+    Every process has a partial of its own, so that two that write the same thing do not meet half-way.
 
     Raises:
         DiskFull: no space is left; the partial is removed so that it does not add to the trouble.
+        CubesiftError: one may not write there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    remove(partial)
+    partial = _beside(path)
     try:
-        yield partial
-        if partial.is_dir() and path.exists():
-            old = path.with_name(path.name + ".old.partial")
-            remove(old)
-            path.rename(old)
-            partial.rename(path)
-            remove(old)
-        else:
-            os.replace(partial, path)
-    except OSError as error:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         remove(partial)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        yield partial
+        if partial.is_dir():
+            remove(path)
+        os.replace(partial, path)
+    except BaseException as error:
+        with suppress(OSError):
+            remove(partial)
+        if isinstance(error, OSError) and error.errno in FULL:
             raise DiskFull(
                 f"{path.parent}: the disk is full. Free some space and run the same command again: "
                 "it goes on where it stopped."
             ) from error
+        if isinstance(error, OSError) and error.errno in REFUSED:
+            raise CubesiftError(
+                f"{path}: cannot be written ({error.strerror}). Choose another folder for the run."
+            ) from error
         raise
 
 
+def _beside(path: Path, what: str = "") -> Path:
+    return path.with_name(f"{path.name}{what}.{os.getpid()}@{socket.gethostname()}.partial")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`; what a living one writes there stays."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*@{glob.escape(socket.gethostname())}.partial"):
+        writer = left.name.rsplit("@", 1)[0].rsplit(".", 1)[1]
+        if writer.isdigit() and not _lives(int(writer)):
+            remove(left)
+
+
+def _lives(process: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
+    """Delete a file or a folder, if it is there; a kill on the way leaves no half of it under its name."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        gone = _beside(path, ".old")
+        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
@@ -125,6 +161,21 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON file, atomically."""
     with written_beside(path) as partial:
         partial.write_text(json.dumps(record, indent=2, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Raises:
+        CubesiftError: it is damaged.
+    """
+    try:
+        record = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise CubesiftError(f"{path}: damaged ({error}). Remove {path.parent} and make it again.") from None
+    if not isinstance(record, dict):
+        raise CubesiftError(f"{path}: damaged (no record in it). Remove {path.parent} and make it again.")
+    return record
 
 
 Columns = dict[str, np.ndarray]  # column name -> (n,) or, for vector columns, (n, m)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.data.wavelength import MANGA_GRID
-from cubesift.errors import BadFile, CubesiftError
+from cubesift.errors import BadFile
 from cubesift.prepare.cube import prepare_cube
 from cubesift.prepare.recipe import PAPER, Recipe
 
@@ -64,7 +63,7 @@ def prepare_survey(
         progress: called with how many ended, of how many, and the name of the last.
 
     Raises:
-        CubesiftError: the disk is full, a worker died, or other settings made samples of that name.
+        CubesiftError: the disk is full, or other settings made samples of that name.
             What was finished stays, and the same call goes on with the rest.
     """
     stores = [_samples(run, recipe) for recipe in recipes]
@@ -78,7 +77,10 @@ def prepare_survey(
         elif all(_is_prepared(samples, source.name, identity) for samples in stores):
             kept += 1
         else:
-            tasks.append(Task(run, source, identity, tuple(recipes), catalog))
+            # Whole paths: a worker elsewhere has another working directory.
+            there = replace(source, files=tuple(file.absolute() for file in source.files))
+            where = Run(run.path.absolute()), there, identity, tuple(recipes)
+            tasks.append(Task(*where, catalog.absolute() if catalog else None))
     done = 0
     for ended, (name, was_done) in enumerate(_ended(tasks, executor), start=1):
         done += was_done
@@ -133,11 +135,6 @@ def _ended(tasks: list[Task], executor: Executor | None) -> Iterator[tuple[str, 
     try:
         for future in as_completed(futures):
             yield future.result()
-    except BrokenProcessPool:
-        raise CubesiftError(
-            "a worker process died (out of memory?). Nothing finished was lost: run the same command again, "
-            "with fewer --workers if it was memory."
-        ) from None
     finally:
         for future in futures:
             future.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -104,11 +103,6 @@ def _finished(
     try:
         for task in as_completed(tasks):
             yield tasks[task], task.result()
-    except BrokenProcessPool:
-        raise CubesiftError(
-            "a worker process died (out of memory?). Nothing finished was lost: run the same command again, "
-            "with fewer --workers if it was memory."
-        ) from None
     finally:
         for task in tasks:
             task.cancel()
