@@ -81,8 +81,8 @@ class Samples:
 
     @property
     def id(self) -> str:
-        """Stands for the settings and for which cubes are in: the parent of what is learned from them."""
-        return fingerprint(self.provenance.id, self.names)
+        """Stands for the settings and for the cubes that are in: the parent of what is learned from them."""
+        return fingerprint(self.provenance.id, [(name, self.record(name).source_id) for name in self.names])
 
     def __len__(self) -> int:
         return len(self.store)

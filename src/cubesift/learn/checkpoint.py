@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from pydantic import TypeAdapter
 
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
-from cubesift.data.store import Provenance, remove, write_json, written_beside
+from cubesift.data.store import Provenance, read_json, remove, write_json, written_beside
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.cae2d import CAE2d
@@ -56,8 +57,9 @@ class Checkpoint:
     provenance: Provenance
 
     def save(self, folder: Path) -> None:
-        """Write weights.safetensors, history.csv and, last, model.json."""
+        """Write weights.safetensors, history.csv and, last, model.json: a model of before stays until now."""
         tensors = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        remove(folder / "model.json")  # so that new weights never stand beside an old model.json
         with written_beside(folder / "weights.safetensors") as partial:
             partial.write_bytes(safetensors.torch.save(tensors))
         write_history(folder, self.history)
@@ -73,17 +75,23 @@ class Checkpoint:
         """Rebuild the model from its settings and fill in its weights.
 
         Raises:
-            CubesiftError: there is no finished model in the folder.
+            CubesiftError: there is no finished model in the folder, or it is damaged.
         """
         if not (folder / "model.json").exists():
             raise CubesiftError(
                 f"{folder}: no finished model here (no model.json). Run `cubesift train` first."
             )
-        record = json.loads((folder / "model.json").read_text())
+        record = read_json(folder / "model.json")
         settings = TypeAdapter(Training).validate_python(record["settings"])
         grid = WavelengthGrid(**record["grid"])
         model = build_model(settings, grid.size, record["side"])
-        model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
+        try:
+            model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
+        except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+            raise CubesiftError(
+                f"{folder}: its weights are damaged ({_first_line(error)}). Remove that folder and run "
+                "`cubesift train` again."
+            ) from error
         return cls(
             model=model.eval(),
             settings=settings,
@@ -157,17 +165,28 @@ def save_progress(
     torch.save(state, buffer)
     with written_beside(folder / "resume.pt") as partial:
         partial.write_bytes(buffer.getbuffer())
-    write_history(folder, history)
+    if not (folder / "model.json").exists():  # else history.csv is that of the model from before
+        write_history(folder, history)
 
 
 def load_progress(
     folder: Path, model: System, optimizer: torch.optim.Optimizer, provenance: Provenance, device: str
 ) -> History:
-    """Fill model and optimizer from `resume.pt` if it is of this very training; the epochs done so far."""
+    """Fill model and optimizer from `resume.pt` if it is of this very training; the epochs done so far.
+
+    Raises:
+        CubesiftError: it is damaged.
+    """
     path = folder / "resume.pt"
     if not path.exists():
         return []
-    state = torch.load(path, map_location=device, weights_only=True)
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise CubesiftError(
+            f"{path}: damaged ({_first_line(error)}). Remove it and run `cubesift train` again: this model "
+            "begins anew."
+        ) from error
     if state["id"] != provenance.id:
         remove(path)
         return []
@@ -175,6 +194,10 @@ def load_progress(
     optimizer.load_state_dict(state["optimizer"])
     history: History = state["history"]
     return history
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def write_history(folder: Path, history: History) -> None:

@@ -62,7 +62,6 @@ def train_fold(
         if finished.provenance.id == provenance.id:
             remove(folder / "resume.pt")
             return finished
-        remove(folder / "model.json")  # first, so that new weights never stand beside an old model.json
     said = {"model": settings.name, "fold": fold.name}
     model = build_model(settings, samples.grid.size, feed.side).to(device)
     optimizer = torch.optim.Adam(model.parameters())
