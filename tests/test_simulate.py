@@ -16,7 +16,7 @@ from cubesift.data.wavelength import MANGA_GRID, SPEED_OF_LIGHT, STEP
 from cubesift.errors import CubesiftError
 from cubesift.simulate.anomalies import PLANTS, matched_signal_to_noise
 from cubesift.simulate.galaxies import Galaxy, draw_galaxy, parts_of
-from cubesift.simulate.light import VELOCITY_STEP, Canvas, Part, Seeing, Sight
+from cubesift.simulate.light import GAS_STEP, Canvas, Part, Seeing, Sight, unshared
 from cubesift.simulate.noise import (
     DIAMETER,
     SIDES,
@@ -67,7 +67,7 @@ def noise_of(simulated: Simulated) -> np.ndarray:
 def test_seeing_conserves_the_light_of_a_source() -> None:
     canvas = Canvas(34)
     part = Part(np.ones((1, MANGA_GRID.size), np.float32), canvas.point(15.3, 17.8))
-    flux = Sight([part], canvas, Seeing(2.6)).flux(slice(2000, 2100)).reshape(-1, 34, 34)
+    flux = Sight([part], canvas, Seeing(2.6)).flux(slice(2000, 2100), np.arange(34 * 34)).reshape(-1, 34, 34)
     np.testing.assert_allclose(flux.sum(axis=(1, 2)), 1, rtol=1e-4)
     y, x = np.indices((34, 34))
     assert np.sum(flux[0] * y) == pytest.approx(15.3, abs=0.01)
@@ -90,11 +90,15 @@ def test_velocity_bins_keep_light_and_mean_velocity() -> None:
     canvas = Canvas(34)
     rng = np.random.default_rng(1)
     light, velocity = rng.random(canvas.x.shape), rng.uniform(-200, 200, canvas.x.shape)
-    velocities, maps = canvas.by_velocity(light, velocity)
+    velocities, maps = canvas.by_velocity(light, velocity, GAS_STEP)
     np.testing.assert_allclose(maps.sum(axis=0), light, rtol=1e-5)
     mean = np.tensordot(velocities, maps, axes=1) / light
     np.testing.assert_allclose(mean, velocity, atol=0.01)
-    assert np.diff(velocities) == pytest.approx(VELOCITY_STEP)
+    assert np.diff(velocities) == pytest.approx(GAS_STEP)
+    # What the sharing adds to the dispersion is taken from the bins' own.
+    away = (velocities[:, None, None] - velocity) ** 2
+    added = np.sum(maps * away) / light.sum()
+    assert unshared(60.0, GAS_STEP) ** 2 + added == pytest.approx(60.0**2, rel=1e-3)
 
 
 @pytest.mark.parametrize("wavelength", [4000.0, 5600.0, 6564.61, 9000.0])

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import gamma
 
 from cubesift.data.wavelength import SPEED_OF_LIGHT
-from cubesift.simulate.light import Canvas, Part
+from cubesift.simulate.light import GAS_STEP, STAR_STEP, Canvas, Part, unshared
 from cubesift.simulate.spectra import REST, dusty, glowing, line_ratios, moving, population, table
 
 RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT = range(5)
@@ -193,17 +193,19 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
     parts = []
     for spectrum, light, sigma, velocity in layers:
         if light.sum() > 1e-4:
-            velocities, maps = canvas.by_velocity(light, velocity)
-            parts.append(Part(bright * moving(spectrum, sigma, velocities, galaxy.redshift), maps))
+            velocities, maps = canvas.by_velocity(light, velocity, STAR_STEP)
+            spectra = moving(spectrum, unshared(sigma, STAR_STEP), velocities, galaxy.redshift)
+            parts.append(Part(bright * spectra, maps))
 
     # Gas: flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
     alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
     for share, light, nitrogen, hardness, sigma in gas_layers(galaxy, bulge_map, disc, born, plane):
         weight = light / light.sum()
-        velocities, maps = canvas.by_velocity(weight, turning if sigma < 120 else 0.5 * turning)
+        velocities, maps = canvas.by_velocity(weight, turning if sigma < 120 else 0.5 * turning, GAS_STEP)
         ratios = line_ratios(nitrogen, hardness, screen if sigma < 50 else 0.5 * screen)
         fluxes = {name: alpha * share * ratio for name, ratio in ratios.items()}
-        parts.append(Part(glowing(fluxes, sigma, velocities, galaxy.redshift), maps))
+        spectra = glowing(fluxes, unshared(sigma, GAS_STEP), velocities, galaxy.redshift)
+        parts.append(Part(spectra, maps))
     return parts
 
 

@@ -16,7 +16,7 @@ FINE = 3  # cells along a spaxel
 ROOM = 8  # spaxels around the cube from which seeing still scatters light in
 BANDS = {"g": 4770.0, "r": 6231.0, "i": 7625.0, "z": 9134.0}  # SDSS, angstrom
 STEPS = 32  # pieces of the wavelength axis with one seeing each; it changes by 0.1 % from one to the next
-VELOCITY_STEP = 17.26  # km/s, a quarter of a channel
+GAS_STEP, STAR_STEP = 17.26, 34.51  # km/s between bins of velocity: a quarter and half of a channel
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,17 @@ class Canvas:
         sky[0, i : i + 2, j : j + 2] = np.outer([1 - down, down], [1 - right, right])
         return sky
 
-    def by_velocity(self, light: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def by_velocity(
+        self, light: np.ndarray, velocity: np.ndarray, step: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Split a map into bins of line-of-sight velocity; a cell shares its light between its two bins.
+
+        This adds step**2 / 6 to the square of the dispersion, on average: see `unshared`.
 
         Returns:
             Velocities of the bins, (k,) km/s, and maps, (k, fine y, fine x) float32, that add up to `light`.
         """
-        bins = velocity / VELOCITY_STEP
+        bins = velocity / step
         low = np.floor(bins).astype(int)
         first = int(low.min())
         count = int(low.max()) - first + 2
@@ -87,7 +91,12 @@ class Canvas:
         upper = (bins - low).ravel()
         maps[(low - first).ravel(), cells] = light.ravel() * (1 - upper)
         maps[(low - first + 1).ravel(), cells] += light.ravel() * upper
-        return VELOCITY_STEP * (first + np.arange(count)), maps.reshape(count, *light.shape)
+        return step * (first + np.arange(count)), maps.reshape(count, *light.shape)
+
+
+def unshared(sigma: float, step: float) -> float:
+    """The dispersion to give a bin's spectrum, km/s, so that light shared between two bins has `sigma`."""
+    return float(np.sqrt(max(sigma**2 - step**2 / 6, 0)))
 
 
 @dataclass(frozen=True)
@@ -134,10 +143,10 @@ class Sight:
         both._maps = [np.concatenate(pair) for pair in zip(self._maps, other._maps, strict=True)]
         return both
 
-    def flux(self, channels: slice) -> np.ndarray:
-        """(channels, spaxels) float32, noise-free."""
+    def flux(self, channels: slice, spaxels: np.ndarray) -> np.ndarray:
+        """Noise-free flux of some spaxels (flat indices), (channels, spaxels) float32."""
         middle = float(MANGA_GRID.wave[channels].mean())
-        return np.asarray(self.spectra[:, channels].T @ self.maps(middle))
+        return np.asarray(self.spectra[:, channels].T @ self.maps(middle)[:, spaxels])
 
 
 def pieces() -> list[slice]:

@@ -161,36 +161,39 @@ def _exposed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flux with noise, formal ivar and flux without noise, each (wave, y, x) float32."""
     side = len(inside)
-    shape = (MANGA_GRID.size, side, side)
-    flux, ivar, clean = (np.zeros(shape, np.float32) for _ in range(3))
-    reached = inside >= -RIM
-    cover = np.where(reached, coverage_variance(inside), 0).astype(np.float32)
-    sky, source, share = sky_variance(), source_variance(), residual_share(settings.sky_residual)
+    flux, ivar, clean = (np.zeros((MANGA_GRID.size, side * side), np.float32) for _ in range(3))
+    reached = np.flatnonzero(inside >= -RIM)
+    cover = coverage_variance(inside).astype(np.float32).flat[reached]
+    share = residual_share(settings.sky_residual)
     # Observations differ in depth: by eye, from 7815-3702 and the eight real spectra.
-    sky = sky * np.float32(np.exp(rng.normal(0, 0.15)))
-    source = source * np.float32(np.exp(rng.normal(0.15, 0.25)))
-    common = shared_noise(rng, 1, side)
-    leftover = rng.standard_normal(MANGA_GRID.size).astype(np.float32)
-    line = 8.0 * sky_line()
+    sky = sky_variance() * np.float32(np.exp(rng.normal(0, 0.15)))
+    source = source_variance() * np.float32(np.exp(rng.normal(0.15, 0.25)))
+    leftover = share * rng.standard_normal(MANGA_GRID.size, dtype=np.float32)
+    line = np.outer(8 * sky_line(), 1 + 0.3 * shared_noise(rng, 1, side).flat[reached])
     spoilt = [
-        (plant.gain, plant.where) for plant in plants if plant.gain is not None and plant.where is not None
+        (plant.gain[:, None] - 1, plant.where.flat[reached])
+        for plant in plants
+        if plant.gain is not None and plant.where is not None
     ]
     for piece in pieces():
-        light = sight.flux(piece).reshape(-1, side, side) * reached
-        for gain, where in spoilt:
-            light *= (1 + (gain[piece, None, None] - 1) * where).astype(np.float32)
-        variance = source[piece, None, None] * np.maximum(light, 0) + sky[piece, None, None]
+        light = sight.flux(piece, reached)
+        for change, where in spoilt:
+            light *= (1 + change[piece] * where).astype(np.float32)
+        variance = np.maximum(light, 0)
+        variance *= source[piece, None]
+        variance += sky[piece, None]
         variance *= cover
-        error = np.sqrt(variance)
-        noise = shared_noise(rng, len(light), side)
+        noise = shared_noise(rng, len(light), side).reshape(len(light), -1)[:, reached]
         # Left-over sky is the same in the whole bundle; the sum keeps variance 1.
-        noise *= np.sqrt(1 - share[piece, None, None] ** 2)
-        noise += (share[piece] * leftover[piece])[:, None, None]
-        noise += line[piece, None, None] * (1 + 0.3 * common[0])
-        clean[piece] = light
-        flux[piece] = light + settings.error_factor * error * noise
-        np.divide(1, variance, out=ivar[piece], where=variance > 0)
-    return flux, ivar, clean
+        noise *= np.sqrt(1 - share[piece, None] ** 2)
+        noise += leftover[piece, None]
+        noise += line[piece].astype(np.float32)
+        noise *= settings.error_factor * np.sqrt(variance)
+        clean[piece, reached] = light
+        flux[piece, reached] = light + noise
+        ivar[piece, reached] = 1 / variance
+    shape = (MANGA_GRID.size, side, side)
+    return flux.reshape(shape), ivar.reshape(shape), clean.reshape(shape)
 
 
 def _told(plant: Plant, cube: Cube, scene: Scene, clean: np.ndarray, settings: Simulation) -> dict[str, Any]:
