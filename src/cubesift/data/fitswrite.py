@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import Literal
 
 import numpy as np
 from astropy.io import fits
-from isal import igzip
 
 from cubesift.data.cube import Cube
-from cubesift.data.store import Columns, version, written_beside
+from cubesift.data.fitsbytes import Cards, Value, hdu_bytes, header_bytes, header_of, opened, write_image
+from cubesift.data.store import Columns, version
 from cubesift.data.wavelength import SPEED_OF_LIGHT, STEP
 
 Release = Literal["DR13", "DR14", "DR15", "DR17"]
 DRP_VERSIONS: dict[Release, str] = {"DR13": "v1_5_4", "DR14": "v2_1_2", "DR15": "v2_4_3", "DR17": "v3_1_1"}
 UNIT = "1E-17 erg/s/cm^2/Ang/spaxel"
-BLOCK = 2880
-BANDS = {
-    "G": (3830, 5490),
-    "R": (5490, 6990),
-    "I": (6990, 8350),
-    "Z": (8350, 10300),
-}  # angstrom, roughly SDSS
-Value = str | int | float | bool
-Cards = dict[str, Value | tuple[Value, str]]
+# Angstrom, roughly SDSS.
+BANDS = {"G": (3830, 5490), "R": (5490, 6990), "I": (6990, 8350), "Z": (8350, 10300)}
 
 
 @dataclass(frozen=True)
@@ -51,12 +42,12 @@ def write_logcube(path: Path, cube: Cube, extras: Extras) -> None:
     Raises:
         DiskFull: no space is left.
     """
-    with _opened(path) as file:
-        file.write(_header_bytes(_primary(cube, extras), first=True))
+    with opened(path) as file:
+        file.write(header_bytes(_primary(cube, extras), first=True))
         for name, values, cards in _planes(cube, extras):
-            _write_image(file, name, values, cards)
+            write_image(file, name, values, cards)
         for hdu in _small(cube, extras):
-            file.write(_hdu_bytes(hdu))
+            file.write(hdu_bytes(hdu))
 
 
 def write_drpall(path: Path, columns: Columns, release: Release = "DR17") -> None:
@@ -68,11 +59,11 @@ def write_drpall(path: Path, columns: Columns, release: Release = "DR17") -> Non
     table = fits.BinTableHDU.from_columns(
         [_column(name, values) for name, values in kept.items()], name="MANGA"
     )
-    with _opened(path) as file:
+    with opened(path) as file:
         primary = fits.Header([("VERSDRP3", DRP_VERSIONS[release], "MaNGA DRP version (3d processing)")])
         primary.add_history(f"simulated by cubesift {version()}")
-        file.write(_header_bytes(primary, first=True))
-        file.write(_hdu_bytes(table))
+        file.write(header_bytes(primary, first=True))
+        file.write(hdu_bytes(table))
 
 
 def _column(name: str, values: np.ndarray) -> fits.Column:
@@ -83,79 +74,6 @@ def _column(name: str, values: np.ndarray) -> fits.Column:
         return fits.Column(name=name, format=f"{max(text.dtype.itemsize // 4, 1)}A", array=text)
     repeat = values.shape[1] if values.ndim == 2 else 1
     return fits.Column(name=name, format=f"{repeat}{codes[values.dtype.kind]}", array=values)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, packed where its name says so, with neither name nor time in the gzip header."""
-    with written_beside(Path(path)) as partial, partial.open("wb") as raw:
-        if not str(path).endswith(".gz"):
-            yield raw
-            return
-        # Level 1: noise does not shrink further (0.924 of its size at levels 1 and 2), and it is the fastest.
-        packed = igzip.IGzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0)  # type: ignore[no-untyped-call]
-        with packed:
-            yield cast(IO[bytes], packed)
-
-
-def _write_image(file: IO[bytes], name: str, values: np.ndarray, cards: Cards) -> None:
-    """Stream a (wave, y, x) image, converting a few planes at a time."""
-    kind = ">i4" if values.dtype.kind in "iu" else ">f4"
-    image: Cards = {
-        "XTENSION": ("IMAGE", "Image extension"),
-        "BITPIX": 32 if kind == ">i4" else -32,
-        "NAXIS": 3,
-    }
-    image |= {f"NAXIS{i + 1}": int(length) for i, length in enumerate(values.shape[::-1])}
-    image |= {
-        "PCOUNT": 0,
-        "GCOUNT": 1,
-        "EXTNAME": name,
-        "DATASUM": (str(_datasum(values)), "of the data unit"),
-    }
-    file.write(_header_bytes(_cards(image | cards)))
-    planes = max(1, 2_000_000 // (4 * values[0].size))
-    for start in range(0, len(values), planes):
-        file.write(values[start : start + planes].astype(kind).data.cast("B"))
-    file.write(b"\0" * (-values.size * 4 % BLOCK))
-
-
-def _datasum(values: np.ndarray) -> int:
-    """Ones' complement sum of the 32-bit words of the data unit (FITS standard 4.0, appendix J)."""
-    total: int
-    if values.strides[-1] == 0:  # one value per plane
-        total = int(values[:, 0, 0].view(np.uint32).sum(dtype=np.uint64)) * values[0].size
-    else:
-        words = values.view(np.uint32) if values.dtype == np.float32 else values
-        total = int(words.sum(dtype=np.uint64))
-    while total > 0xFFFFFFFF:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
-
-
-def _cards(cards: Mapping[str, Value | tuple[Value, str]]) -> fits.Header:
-    header = fits.Header()
-    for key, value in cards.items():
-        header[key] = value
-    return header
-
-
-def _header_bytes(header: fits.Header, first: bool = False) -> bytes:
-    if first:
-        start = _cards(
-            {"SIMPLE": (True, "conforms to FITS standard"), "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
-        )
-        start.extend(header, strip=False)
-        header = start
-    text: str = header.tostring(sep="", endcard=True, padding=True)
-    return text.encode("ascii")
-
-
-def _hdu_bytes(hdu: fits.ImageHDU | fits.BinTableHDU) -> bytes:
-    buffer = BytesIO()
-    hdu.writeto(buffer)
-    # A lone extension is written behind an empty primary HDU of one block.
-    return buffer.getvalue()[BLOCK:]
 
 
 def _primary(cube: Cube, extras: Extras) -> fits.Header:
@@ -187,7 +105,7 @@ def _primary(cube: Cube, extras: Extras) -> fits.Header:
             round(float(extras.fwhm[band]), 5),
             f"Reconstructed FWHM in {band}-band (arcsec)",
         )
-    header = _cards({**cards, **extras.keywords})
+    header = header_of({**cards, **extras.keywords})
     for line in extras.history:
         header.add_history(line)
     return header
@@ -249,7 +167,7 @@ def _small(cube: Cube, extras: Extras) -> Iterator[fits.ImageHDU | fits.BinTable
     """All HDUs after the cubes."""
     wave = cube.grid.wave
     after, before = (wave / (2.3548 * sigma) for sigma in _line_spreads(cube, extras))
-    yield fits.ImageHDU(wave, name="WAVE", header=_cards({"BUNIT": ("Angstrom", "Vacuum wavelength")}))
+    yield fits.ImageHDU(wave, name="WAVE", header=header_of({"BUNIT": ("Angstrom", "Vacuum wavelength")}))
     for name, resolution in (("SPECRES", after), ("PRESPECRES", before)):
         if name == "PRESPECRES" and extras.release in ("DR13", "DR14"):
             continue
@@ -265,7 +183,7 @@ def _small(cube: Cube, extras: Extras) -> Iterator[fits.ImageHDU | fits.BinTable
         ],
         name="OBSINFO",
     )
-    sky = _cards(_sky_axes(cube))
+    sky = header_of(_sky_axes(cube))
     for band, (low, high) in BANDS.items():
         image = cube.flux[cube.grid.between(low, high)].mean(axis=0, dtype=np.float64)
         header = sky.copy()
