@@ -100,7 +100,8 @@ def _no_wavelengths(hdus: fits.HDUList) -> fits.HDUList:
 
 
 def _fpacked(hdus: fits.HDUList) -> None:
-    hdus["FLUX"] = fits.CompImageHDU(hdus["FLUX"].data, name="FLUX", compression_type="GZIP_1")
+    flux = hdus["FLUX"].data
+    hdus["FLUX"] = fits.CompImageHDU(flux, name="FLUX", compression_type="GZIP_1", tile_shape=flux.shape)
 
 
 def _middle(plain: bytes, hdu: str) -> int:

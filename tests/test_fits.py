@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from cubesift.data.cards import parse_header
 from cubesift.data.cube import DONOTUSE, FORESTAR, NOCOV, Cube
 from cubesift.data.fits import primary_and_first, read_logcube
-from cubesift.data.wavelength import MANGA_GRID
+from cubesift.data.wavelength import MANGA_GRID, air_from_vacuum
 from cubesift.errors import BadFile
 from tests.damaged import DAMAGES, PHRASES
 from tests.logcubes import LSF_NAMES, logcube, write_logcube
@@ -191,6 +192,31 @@ def test_headers_are_those_that_astropy_reads(shared: Path) -> None:
                     assert value == theirs[key] or len(theirs[key]) > 60, (path.name, key)
 
 
+def test_cards_are_read_as_astropy_reads_them() -> None:
+    cards = [
+        "SIMPLE  =                    T / conforms to FITS standard",
+        "OBSERVER= 'O''Neill '           / a quote, and one / in the comment",
+        "EMPTY   = ''                   / a text without letters",
+        "UNKNOWN =                      / no value",
+        "EXPTIME =             1.35D+04 / seconds",
+        "PLATEID =                 7815",
+        "PLATEID =                 9999 / the first counts",
+        "COMMENT = 'not a value'",
+        "HIERARCH ESO TEL AIRM = 1.2",
+        "END",
+    ]
+    raw = "".join(card.ljust(80) for card in cards).encode()
+    ours, theirs = parse_header(raw), fits.Header.fromstring(raw)
+    assert ours == {
+        "SIMPLE": True,
+        "OBSERVER": "O'Neill",
+        "EMPTY": "",
+        "EXPTIME": 13500.0,
+        "PLATEID": 7815,
+    }
+    assert all(theirs[key] == value for key, value in ours.items())
+
+
 def test_a_look_at_the_headers_does_not_inflate_the_cubes(good: Path) -> None:
     names = [header.get("EXTNAME", "PRIMARY") for header in primary_and_first(good)]
     assert names[:2] == ["PRIMARY", "FLUX"]
@@ -222,6 +248,13 @@ def test_wave_overrules_a_header_that_lacks_the_wavelengths(tmp_path: Path) -> N
     del hdus["FLUX"].header["CRVAL3"]
     cube = read_logcube(write_logcube(tmp_path / "manga-8485-1901-LOGCUBE.fits.gz", hdus))
     assert cube.notes == ("wavelengths by WAVE: the header of FLUX does not say MaNGA's",)
+
+
+def test_wave_is_believed_before_the_header_where_it_costs_nothing(tmp_path: Path) -> None:
+    hdus = logcube(SIDE, "DR14")  # where WAVE stands behind MASK
+    hdus["WAVE"].data[:] = air_from_vacuum(hdus["WAVE"].data)
+    with pytest.raises(BadFile, match="WAVE is in air"):
+        read_logcube(write_logcube(tmp_path / "manga-8485-1901-LOGCUBE.fits.gz", hdus))
 
 
 def test_wavelengths_may_be_written_with_cdelt(tmp_path: Path) -> None:
@@ -257,6 +290,17 @@ def test_what_lies_behind_the_mask_is_not_read(good: Path, tmp_path: Path) -> No
     whole = good.read_bytes()
     cut.write_bytes(whole[: int(len(whole) * 0.75)])  # within LSFPRE
     np.testing.assert_array_equal(read_logcube(cut).flux, read_logcube(good).flux)
+
+
+def test_a_plain_file_cut_off_in_what_is_passed_over_is_refused(tmp_path: Path) -> None:
+    hdus = logcube(SIDE, "DR17")
+    path = tmp_path / "manga-8485-1901-LOGCUBE.fits"
+    write_logcube(
+        path, fits.HDUList([hdus[0], hdus["LSFPRE"], *(hdus[name] for name in ("FLUX", "IVAR", "MASK"))])
+    )
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(BadFile, match="the file ends within LSFPRE"):
+        read_logcube(path)
 
 
 def test_other_writers_number_types_are_understood(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _read_images(stream: FitsStream, channels: int | None) -> _Found:
         _take_names(stream, hdu)
         if hdu.name == "WAVE" and hdu.image and hdu.size < CHEAP:
             found.wave = stream.read(hdu, "f8")
-        elif hdu.name in WANTED and hdu.name not in found.arrays:
+        elif hdu.name in WANTED:
             _refuse_other_shapes(stream, hdu)
             if found.shape and hdu.shape != found.shape:
                 raise stream.bad(
