@@ -3,9 +3,10 @@
     python benchmarks/prepare.py CUBE.fits.gz ...
 
 Each side runs in a fresh process of one thread; the smallest of three CPU times is printed, and the peak
-memory. The obvious pipeline is what one writes first: astropy, numpy, `scipy.ndimage.zoom(order=1)` in float32.
-It makes the flux and a (wrong) ivar; ours makes the clipped and the unclipped flux, the ivar with its covariance,
-and the bits.
+memory. The obvious pipeline is what one writes first: astropy, numpy, `scipy.ndimage.zoom(order=1)` in
+float32.
+It makes the flux and a (wrong) ivar; ours makes the clipped and the unclipped flux, the ivar with its
+covariance, and the bits.
 """
 
 import os

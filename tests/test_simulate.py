@@ -355,9 +355,9 @@ def test_galaxies_are_drawn_from_the_real_survey() -> None:
 def test_a_survey_is_written_once_and_the_same_whatever_the_workers(tmp_path: Path) -> None:
     settings = Simulation(galaxies=3, seed=3, ifus=(19,), repeats=1, oddities={"power_law": 1})
     alone, together = Run(tmp_path / "alone"), Run(tmp_path / "together")
-    ended: list[tuple[str, int, int]] = []
+    ended: list[tuple[int, int, str]] = []
     catalog = simulate_survey(alone, settings, progress=lambda *step: ended.append(step))
-    assert [step[1:] for step in ended] == [(1, 3), (2, 3), (3, 3)]
+    assert [step[:2] for step in ended] == [(1, 3), (2, 3), (3, 3)]
     with ThreadPoolExecutor(2) as executor:
         simulate_survey(together, settings, executor)
     names = list(catalog.plateifu)

@@ -13,13 +13,13 @@ from cubesift.data.catalog import Catalog
 from cubesift.data.door import Source, find_sources
 from cubesift.data.drpall import Selection, read_drpall, select
 from cubesift.data.run import Run
-from cubesift.data.samples import Samples
 from cubesift.data.store import remove
 from cubesift.data.tables import read_catalog
 from cubesift.detect.settings import FEW, Detection
 from cubesift.errors import CubesiftError
 from cubesift.executors import open_executor
 from cubesift.explore.settings import Reporting
+from cubesift.missing import are_prepared, is_detected, is_reported, prepared_galaxies
 from cubesift.prepare.recipe import Recipe
 from cubesift.prepare.survey import prepare_survey
 from cubesift.settings import Line, read_settings, write_settings
@@ -51,12 +51,12 @@ def make(
     line = settings_of(run, recipe)
     recipes = (_recipe_of(model),) if model else line.prepare
     simulated = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
-    if simulated and not _all_prepared(run, recipes):
+    if simulated and not are_prepared(run, recipes):
         simulate(run, line, simulate_galaxies, None, workers)
     prepare(run, recipes, cubes, drpall, catalog, line.select, executor, workers)
     if simulated and not keep_cubes and Catalog.load(run.catalog).provenance.verb == "simulate":
         remove(run.cubes)
-    count = _galaxies(run, recipes)
+    count = prepared_galaxies(run, recipes)
     if model is None and count >= FEW:
         train(run, line, device)
     elif model is None:
@@ -65,8 +65,9 @@ def make(
         )
     if model or count >= FEW:
         embed(run, model, device)
-    detect(run, line.detect)
-    path = report(run, line.report)
+    if not is_detected(run, line.detect):
+        detect(run, line.detect)
+    path = run.report if is_reported(run) else report(run, line.report)
     if run.truth.exists():
         from cubesift.judge.planted import beside_planted
 
@@ -136,9 +137,7 @@ def simulate(
     if seed is not None:
         settings = replace(settings, seed=seed)
     with open_executor(None, workers) as executor, watching("simulate") as tick:
-        catalog = simulate_survey(
-            _as_run(run), settings, executor, progress=lambda name, ended, total: tick(ended, total, name)
-        )
+        catalog = simulate_survey(_as_run(run), settings, executor, progress=tick)
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
 
 
@@ -184,7 +183,7 @@ def prepare(
         say(f"  {record['file']}: {record['reason']}")
     if len(rejected) > 20:
         say(f"  and {len(rejected) - 20} more, all in the report")
-    if not _galaxies(run, recipes) and shard is None:
+    if not prepared_galaxies(run, recipes) and shard is None:
         raise CubesiftError(f"{folder}: none of its {len(sources)} cubes can be used; see the reasons above.")
 
 
@@ -233,7 +232,9 @@ def report(run: Path | Run, settings: Reporting) -> Path:
     """Write the report."""
     from cubesift.explore.report import write_report
 
-    return write_report(_as_run(run), settings)
+    path = write_report(_as_run(run), settings)
+    path.touch()  # it may say the same as before, of newer tables
+    return path
 
 
 def show(run: Path | Run) -> None:
@@ -267,26 +268,6 @@ def _selected(run: Run, drpall: Path, selection: Selection, sources: list[Source
     if len(kept) < len(sources):
         say(f"select: {len(sources) - len(kept)} files are of no selected observation and are left out")
     return kept
-
-
-def _galaxies(run: Run, recipes: Sequence[Recipe]) -> int:
-    """The most galaxies that any of the recipes has prepared."""
-    there = [run.samples(recipe.name) for recipe in recipes if recipe.name in run.recipes()]
-    return max((len(Samples.open(path)) for path in there), default=0)
-
-
-def _all_prepared(run: Run, recipes: Sequence[Recipe]) -> bool:
-    """Whether every galaxy of the catalogue is prepared, or was tried and rejected."""
-    if not run.catalog.exists():
-        return False
-    rejected = {str(record["name"]) for record in run.rejected()}
-    for recipe in recipes:
-        if recipe.name not in run.recipes():
-            return False
-        ready = set(Samples.open(run.samples(recipe.name)).names) | rejected
-        if not ready.issuperset(Catalog.load(run.catalog).plateifu.tolist()):
-            return False
-    return True
 
 
 def _shard(words: str | None) -> tuple[int, int]:

@@ -36,8 +36,9 @@ class Task:
 
     run: Run
     source: Source
-    identity: str  # of the files, the recipes and the redshift: the same, nothing to do
-    recipes: tuple[Recipe, ...]
+    identity: str  # of the files and of the catalogue's row: the same, nothing to do
+    recipes: tuple[Recipe, ...]  # that have not prepared it yet
+    channels: int  # to read, as many as any of all the recipes needs
     catalog: Path | None
 
 
@@ -68,19 +69,28 @@ def prepare_survey(
     """
     stores = [_samples(run, recipe) for recipe in recipes]
     refused = {str(record["name"]): record["identity"] for record in run.rejected()}
+    known = _catalog(catalog) if catalog else None
+    channels = max(recipe.cut(MANGA_GRID).size for recipe in recipes)
     tasks, kept, rejected = [], 0, 0
     for source in sorted(sources, key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
-        row = _catalog(catalog).row(source.name) if catalog else None
-        identity = fingerprint(source_id(source), [asdict(recipe) for recipe in recipes], row)
-        if refused.get(source.name) == identity:
-            rejected += 1
-        elif all(_is_prepared(samples, source.name, identity) for samples in stores):
+        # Whose row is found by the galaxy's name, which only the header says, hangs on the whole table.
+        row = (known.row(source.name) or known.provenance.id) if known else None
+        identity = fingerprint(source_id(source), row)
+        missing = [
+            recipe
+            for recipe, samples in zip(recipes, stores, strict=True)
+            if not _is_prepared(samples, source.name, identity)
+        ]
+        if not missing:
             kept += 1
+        elif refused.get(source.name) == _refusal(identity, missing):
+            rejected += len(missing) == len(recipes)
+            kept += len(missing) < len(recipes)
         else:
             # Whole paths: a worker elsewhere has another working directory.
             there = replace(source, files=tuple(file.absolute() for file in source.files))
-            where = Run(run.path.absolute()), there, identity, tuple(recipes)
-            tasks.append(Task(*where, catalog.absolute() if catalog else None))
+            table = catalog.absolute() if catalog else None
+            tasks.append(Task(Run(run.path.absolute()), there, identity, tuple(missing), channels, table))
     done = 0
     for ended, (name, was_done) in enumerate(_ended(tasks, executor), start=1):
         done += was_done
@@ -96,21 +106,23 @@ def prepare_one(task: Task) -> tuple[str, bool]:
     A recipe that does not take the cube rejects it for that recipe alone, and the reason is kept.
     """
     name, run = task.source.name, task.run
-    enough = max(recipe.cut(MANGA_GRID).size for recipe in task.recipes)
     done = False
-    reasons = []
+    reasons: list[str] = []
+    refusing: list[Recipe] = []
     # One unit of work, one core: the executor says how many run side by side.
     with threadpool_limits(1):
         try:
-            cube = read_cube(task.source, _catalog(task.catalog) if task.catalog else None, enough)
+            cube = read_cube(task.source, _catalog(task.catalog) if task.catalog else None, task.channels)
         except BadFile as error:
             reasons.append(str(error))
+            refusing += task.recipes
         else:
             for recipe in task.recipes:
                 try:
                     sample = prepare_cube(cube, recipe, task.identity)
                 except BadFile as error:
                     reasons.append(str(error))
+                    refusing.append(recipe)
                     continue
                 if recipe is task.recipes[-1]:
                     del cube  # 250 MB that the writer can do without
@@ -120,7 +132,7 @@ def prepare_one(task: Task) -> tuple[str, bool]:
     if reasons:
         files = ", ".join(path.name for path in task.source.files)
         record = {"name": name, "file": files, "reason": "; ".join(dict.fromkeys(reasons))}
-        run.reject(name, {**record, "identity": task.identity})
+        run.reject(name, {**record, "identity": _refusal(task.identity, refusing)})
     else:
         run.unreject(name)
     return name, done
@@ -145,10 +157,28 @@ def _samples(run: Run, recipe: Recipe) -> Samples:
     return Samples.create(run.samples(recipe.name), provenance, recipe.grid(MANGA_GRID), asdict(recipe))
 
 
+def _refusal(identity: str, refusing: Sequence[Recipe]) -> str:
+    """The same cube refused by the same recipes: not to be tried again."""
+    return fingerprint(identity, [asdict(recipe) for recipe in refusing])
+
+
 def _is_prepared(samples: Samples, name: str, identity: str) -> bool:
     return name in samples and samples.record(name).source_id == identity
 
 
-@lru_cache(maxsize=1)
 def _catalog(path: Path) -> Catalog:
+    # The workers of a cluster live on: the table may be another one by now.
+    return _catalog_of(path, path.stat().st_mtime_ns)
+
+
+def _known(catalog: Path | None, name: str) -> object:
+    """What the catalogue says of an observation: if it changes, the sample has to be made again."""
+    if catalog is None:
+        return None
+    # A person's table may name galaxies, which only the cube's header ties to observations: all of it counts.
+    return _catalog(catalog).row(name) or _catalog(catalog).provenance.id
+
+
+@lru_cache(maxsize=1)
+def _catalog_of(path: Path, _: int) -> Catalog:
     return Catalog.load(path)

@@ -38,7 +38,7 @@ def simulate_survey(
     run: Run,
     settings: Simulation,
     executor: Executor | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Catalog:
     """Write every cube of the survey, drpall, the catalogue and the truth; what is finished is kept.
 
@@ -46,7 +46,7 @@ def simulate_survey(
         run: the folder.
         settings: what to simulate.
         executor: anything of the `concurrent.futures` interface, one galaxy a task; None works here.
-        progress: called with the plateifu that ended, how many ended, and of how many.
+        progress: called with how many ended, of how many, and the plateifu of the last.
 
     Raises:
         CubesiftError: the folder holds a survey of other settings.
@@ -58,7 +58,7 @@ def simulate_survey(
     for index, record in _finished(run, settings, executor):
         records[index] = record
         if progress:
-            progress(str(record["row"]["plateifu"]), len(records), settings.galaxies)
+            progress(len(records), settings.galaxies, str(record["row"]["plateifu"]))
     rows = [records[index]["row"] for index in range(settings.galaxies)]
     planted = [entry for index in range(settings.galaxies) for entry in records[index]["truth"]]
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}

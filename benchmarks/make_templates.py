@@ -1,4 +1,4 @@
-"""Remake the compact tables of this folder from the shared data: `python make.py ../shared/data`."""
+"""Remake the simulator's compact templates from the shared data: `python benchmarks/make_templates.py DATA`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from scipy.ndimage import median_filter
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "src" / "cubesift" / "simulate" / "templates"
 CHANNELS = 4563
 CLASSES = ("-", "E", "S0", "S1", "S2")  # visual morphology; "-" is not classified
 SPEED_OF_LIGHT = 299_792.458
