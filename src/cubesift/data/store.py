@@ -92,6 +92,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yield a partial beside `path` to write a file or a folder to; rename it to `path` when all went well.
 
     Every process has a partial of its own, so that two that write the same thing do not meet half-way.
+    A file that would stay the same is left alone, time and all: nothing made from it looks stale.
 
     Raises:
         DiskFull: no space is left; the partial is removed so that it does not add to the trouble.
@@ -103,9 +104,12 @@ def written_beside(path: Path) -> Iterator[Path]:
         _sweep(path)
         remove(partial)
         yield partial
-        if partial.is_dir():
-            remove(path)
-        os.replace(partial, path)
+        if _same(partial, path):
+            remove(partial)
+        else:
+            if partial.is_dir():
+                remove(path)
+            os.replace(partial, path)
     except BaseException as error:
         with suppress(OSError):
             remove(partial)
@@ -123,6 +127,11 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 def _beside(path: Path, what: str = "") -> Path:
     return path.with_name(f"{path.name}{what}.{os.getpid()}@{socket.gethostname()}.partial")
+
+
+def _same(one: Path, other: Path) -> bool:
+    both = one.is_file() and other.is_file()
+    return both and one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
 
 
 def _sweep(path: Path) -> None:

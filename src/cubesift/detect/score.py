@@ -65,7 +65,7 @@ def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None =
         CubesiftError: something is missing, or does not belong together.
     """
     if models is None:
-        models = sorted(path.stem for path in run.path.glob("embeddings/*.parquet"))
+        models = _embedded(run)
         if not models and (count := _prepared(run)) >= FEW:
             raise CubesiftError(f"{run.path}: {count} galaxies but no embeddings. Run train and embed first.")
     outliers = _by_models(run, settings, models) if models else _by_themselves(run, settings)
@@ -73,17 +73,34 @@ def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None =
     return outliers
 
 
+def is_scored(run: Run, settings: Detection) -> bool:
+    """Whether the two tables are there, whole, and made with these settings of what is embedded now."""
+    try:
+        return Outliers.load(run.path).provenance.id == _provenance(run, settings, _embedded(run)).id
+    except CubesiftError:
+        return False
+
+
+def _embedded(run: Run) -> list[str]:
+    return sorted(path.stem for path in run.path.glob("embeddings/*.parquet"))
+
+
+def _provenance(run: Run, settings: Detection, models: Sequence[str]) -> Provenance:
+    parents = {} if models else {"samples": _finest(run).id}
+    for model in models:
+        parents[f"embeddings/{model}"] = Embeddings.load(run.embeddings(model)).provenance.id
+        parents[f"reconstructions/{model}"] = Reconstructions.open(run.reconstructions(model)).provenance.id
+    return Provenance("detect", fingerprint(settings), parents)
+
+
 def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers:
     mangaids: dict[str, str] = {}
     scores: dict[str, dict[str, tuple[float, float]]] = {}  # "method.model" -> plateifu -> score, percentile
     spaxels: list[Columns] = []
-    parents = {}
     for model in models:
         embeddings = Embeddings.load(run.embeddings(model))
         reconstructions = Reconstructions.open(run.reconstructions(model))
         _check_partners(model, embeddings, reconstructions)
-        parents[f"embeddings/{model}"] = embeddings.provenance.id
-        parents[f"reconstructions/{model}"] = reconstructions.provenance.id
         mangaids.update(zip(embeddings.plateifu.tolist(), embeddings.mangaid.tolist(), strict=True))
         for one in np.unique(embeddings.fold):
             # By name, so that neither scores nor ties depend on the order of the file.
@@ -102,7 +119,7 @@ def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers
                     score = scored(fold, settings)
                     both = zip(score.tolist(), percentiles(score).tolist(), strict=True)
                     column.update(zip(names, both, strict=True))
-    provenance = Provenance("detect", fingerprint(settings), parents)
+    provenance = _provenance(run, settings, models)
     return Outliers(_galaxy_table(scores, mangaids, settings), strangest_first(spaxels), provenance)
 
 
@@ -163,7 +180,7 @@ def _check_partners(model: str, embeddings: Embeddings, reconstructions: Reconst
 
 def _by_themselves(run: Run, settings: Detection) -> Outliers:
     samples = _finest(run)
-    provenance = Provenance("detect", fingerprint(settings), {"samples": samples.id})
+    provenance = _provenance(run, settings, ())
     about = {"samples": samples.store.path.name}
     reconstructions = Reconstructions.create(run.reconstructions(BY_ITSELF), provenance, about)
     spaxels = []

@@ -67,12 +67,13 @@ def prepare_survey(
         CubesiftError: the disk is full, or other settings made samples of that name.
             What was finished stays, and the same call goes on with the rest.
     """
+    run, catalog = Run(run.path.absolute()), catalog.absolute() if catalog else None
     stores = [_samples(run, recipe) for recipe in recipes]
     refused = {str(record["name"]): record["identity"] for record in run.rejected()}
     known = _catalog(catalog) if catalog else None
     channels = max(recipe.cut(MANGA_GRID).size for recipe in recipes)
     tasks, kept, rejected = [], 0, 0
-    for source in sorted(sources, key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
+    for source in sorted(map(_absolute, sources), key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
         # Whose row is found by the galaxy's name, which only the header says, hangs on the whole table.
         row = (known.row(source.name) or known.provenance.id) if known else None
         identity = fingerprint(source_id(source), row)
@@ -87,10 +88,7 @@ def prepare_survey(
             rejected += len(missing) == len(recipes)
             kept += len(missing) < len(recipes)
         else:
-            # Whole paths: a worker elsewhere has another working directory.
-            there = replace(source, files=tuple(file.absolute() for file in source.files))
-            table = catalog.absolute() if catalog else None
-            tasks.append(Task(Run(run.path.absolute()), there, identity, tuple(missing), channels, table))
+            tasks.append(Task(run, source, identity, tuple(missing), channels, catalog))
     done = 0
     for ended, (name, was_done) in enumerate(_ended(tasks, executor), start=1):
         done += was_done
@@ -150,6 +148,12 @@ def _ended(tasks: list[Task], executor: Executor | None) -> Iterator[tuple[str, 
     finally:
         for future in futures:
             future.cancel()
+
+
+def _absolute(source: Source) -> Source:
+    """Of whole paths: a worker elsewhere has another working directory."""
+    files = tuple(file.absolute() for file in source.files)
+    return replace(source, files=files, twin=source.twin.absolute() if source.twin else None)
 
 
 def _samples(run: Run, recipe: Recipe) -> Samples:
