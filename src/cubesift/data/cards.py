@@ -54,7 +54,7 @@ def parse_header(raw: bytes) -> Header:
             break
         if not (keyword.isascii() and (keyword.isprintable() or not keyword)):
             raise ValueError(f"card {at // CARD + 1} is not text")
-        if card[8:10] == "= ":
+        if card[8:10] == "= " and keyword not in ("COMMENT", "HISTORY", ""):
             value = _value(card[10:])
             if value is not None:
                 header.setdefault(keyword, value)
