@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from cubesift.errors import CubesiftError
@@ -40,13 +41,18 @@ def decoder(channels: int, widths: tuple[int, ...], latent: int) -> nn.Sequentia
     """(batch, latent, 4, 4) to (batch, channels, y, x), the encoder in reverse.
 
     A pooling is undone by a nearest-neighbour resize and a convolution, which leave no checkerboard (the
-    paper's [6]); a convolution by a transposed one. The output itself is linear.
+    paper's [6]); a convolution by a transposed one. The output itself is linear, and starts small: near
+    the mean spectrum (PCA) or no light at all, where random light would first have to be unlearned.
     """
     layers = _rectified(nn.ConvTranspose2d(latent, widths[-1], 3, padding=1), widths[-1])
     outward = tuple(reversed((channels, *widths)))
     for before, after in pairwise(outward):
         layers += [nn.Upsample(scale_factor=2), *_rectified(nn.Conv2d(before, before, 3, padding=1), before)]
-        layers += _rectified(nn.ConvTranspose2d(before, after, 3, padding=1), after)
+        last = nn.ConvTranspose2d(before, after, 3, padding=1)
+        layers += _rectified(last, after)
+    with torch.no_grad():
+        for parameter in last.parameters():
+            parameter.mul_(0.1)
     return nn.Sequential(*layers[:-2])
 
 

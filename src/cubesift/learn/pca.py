@@ -18,22 +18,22 @@ class Moments:
 
     def __init__(self, wave: int, second: bool = True):
         self.names: list[str] = []
-        self.total = np.zeros(wave)
         self.absolute = 0.0
         self.second = np.zeros((wave, wave)) if second else None
-        self._spectra: list[int] = []
-        self._covered: list[np.ndarray] = []
+        self._spectra: list[int] = []  # of each galaxy, how many
+        self._totals: list[np.ndarray] = []  # their sum, (wave,) float64
+        self._covered: list[np.ndarray] = []  # (wave,) bool
 
     def add(self, galaxy: Galaxy) -> None:
         """Count a galaxy's spectra in."""
         spectra = galaxy.flux[galaxy.good & galaxy.observed].cpu().numpy()
         self.names.append(galaxy.plateifu)
-        self._spectra.append(len(spectra))
-        self._covered.append(galaxy.covered.cpu().numpy())
-        self.total += spectra.sum(axis=0, dtype=np.float64)
         self.absolute += float(np.abs(spectra).sum(dtype=np.float64))
         if self.second is not None:
             self.second += spectra.T @ spectra
+        self._spectra.append(len(spectra))
+        self._totals.append(spectra.sum(axis=0, dtype=np.float64))
+        self._covered.append(galaxy.covered.cpu().numpy())
 
     @property
     def counts(self) -> np.ndarray:
@@ -43,7 +43,7 @@ class Moments:
     @property
     def mean(self) -> np.ndarray:
         """Mean spectrum, (wave,) float64, each channel over the spectra that cover it."""
-        return np.asarray(self.total / np.maximum(self.counts, 1))
+        return np.asarray(np.sum(self._totals, axis=0) / np.maximum(self.counts, 1))
 
     @property
     def scale(self) -> float:
@@ -51,11 +51,16 @@ class Moments:
         return float(self.absolute / max(self.counts.sum(), 1)) or 1.0
 
     def covariance(self) -> np.ndarray:
-        """(wave, wave) float64, each entry over the spectra that cover both channels."""
+        """(wave, wave) float64; a missing channel counts as the mean, so that the matrix stays positive.
+
+        Dividing each entry by the spectra that cover both channels instead gives steps where coverage ends,
+        and components of them: who covers what is a choice of redshifts, of another brightness each.
+        """
         assert self.second is not None
-        covered = np.array(self._covered, np.float32)
-        both = covered.T @ (covered * np.array(self._spectra, np.float32)[:, None])
-        return np.asarray(self.second / np.maximum(both, 1) - np.outer(self.mean, self.mean) * (both > 0))
+        mean, covered = self.mean, np.array(self._covered, float)
+        cross = np.array(self._totals).T @ (covered * mean)
+        both = (covered.T * self._spectra) @ covered
+        return np.asarray((self.second - cross - cross.T + both * np.outer(mean, mean)) / sum(self._spectra))
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def principal_components(moments: Moments, number: int) -> PrincipalComponents:
     values, vectors = scipy.linalg.eigh(
         covariance, subset_by_index=[wave - number, wave - 1], overwrite_a=True
     )
-    # Where spectra miss channels the matrix need not be positive; where there are few spectra it has no rank.
+    # Fewer spectra than components leave directions without variance, and codes are divided by it.
     variances = np.maximum(values[::-1], 1e-10 * values[-1])
     components = vectors.T[::-1]
     # An eigenvector has no sign of its own: the largest entry is made positive.
