@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -88,9 +89,7 @@ def describe(header: Header, first: bool) -> Hdu:
     if bitpix not in TYPES:
         raise ValueError(f"BITPIX is {bitpix}")
     dtype = np.dtype(TYPES[int(bitpix)])
-    values = 1 if axes else 0
-    for length in axes:
-        values *= length
+    values = math.prod(axes) if axes else 0
     heap = _count(header, "PCOUNT") if "PCOUNT" in header else 0
     size = dtype.itemsize * (values + heap)
     kind = header.get("XTENSION", "IMAGE")

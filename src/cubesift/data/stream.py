@@ -26,7 +26,7 @@ class FitsStream:
     plain is told by the first bytes, not by the name. Every error is a BadFile that begins with `name`.
 
     One thread: on a 54 x 54 cube a second one that inflates saves no processor time
-    (benchmarks/RESULTS.md), and galaxies are what we work on in parallel.
+    (benchmarks/read.py), and galaxies are what we work on in parallel.
     """
 
     def __init__(self, path: Path):
