@@ -27,7 +27,8 @@ from cubesift.learn.settings import Training
 System = CAE2d | PCA2d
 SYSTEMS: Mapping[str, type[CAE2d] | type[PCA2d]] = {"cae2d": CAE2d, "pca2d": PCA2d}
 
-History = list[dict[str, float]]  # one row per epoch
+Row = dict[str, int | float]
+History = list[Row]  # one per epoch
 
 
 def build_model(settings: Training, wave: int, side: int) -> System:
@@ -64,11 +65,8 @@ class Checkpoint:
             partial.write_bytes(safetensors.torch.save(tensors))
         write_history(folder, self.history)
         record = {name: getattr(self, name) for name in _RECORDED}
-        settings, grid = asdict(self.settings), asdict(self.grid)
-        write_json(
-            folder / "model.json",
-            {"provenance": self.provenance.to_dict(), "settings": settings, "grid": grid, **record},
-        )
+        record |= {"settings": asdict(self.settings), "grid": asdict(self.grid), "redshift": self.redshift}
+        write_json(folder / "model.json", {"provenance": self.provenance.to_dict(), **record})
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint:
@@ -97,6 +95,7 @@ class Checkpoint:
             settings=settings,
             grid=grid,
             provenance=Provenance.from_dict(record["provenance"], str(folder)),
+            redshift=tuple(record["redshift"]),
             history=read_history(folder),
             **{name: record[name] for name in _RECORDED},
         )
@@ -125,7 +124,7 @@ class Checkpoint:
             )
 
 
-_RECORDED = ("fold", "side", "recipe", "train", "validation", "redshift")
+_RECORDED = ("fold", "side", "recipe", "train", "validation")
 
 
 def find_model(path: Path, name: str = "") -> Path:
@@ -213,4 +212,7 @@ def write_history(folder: Path, history: History) -> None:
 def read_history(folder: Path) -> History:
     """Read history.csv."""
     with (folder / "history.csv").open() as rows:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(rows)]
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(rows)
+        ]

@@ -12,7 +12,15 @@ import torch
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
-from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model, load_progress, save_progress
+from cubesift.learn.checkpoint import (
+    SYSTEMS,
+    Checkpoint,
+    Row,
+    System,
+    build_model,
+    load_progress,
+    save_progress,
+)
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
@@ -104,7 +112,7 @@ def train_epochs(
     redshift: tuple[float, float],
     device: str,
     done: int,
-) -> Iterator[dict[str, float]]:
+) -> Iterator[Row]:
     """Yield a row of the history after each epoch from `done` on: losses are in units of the mean |flux|."""
     for epoch in range(done, settings.epochs):
         started = time.perf_counter()
@@ -134,7 +142,7 @@ def train_epochs(
 @torch.no_grad()
 def validate(
     model: System, feed: Feed, fold: Fold, settings: Training, redshift: tuple[float, float], device: str
-) -> dict[str, float]:
+) -> Row:
     """Losses over the galaxies held out; the constant always says the training set's mean redshift."""
     model.eval()
     mean, std = redshift

@@ -1,0 +1,475 @@
+"""Training and embedding on a small sky: two spectral shapes, redder with redshift, and noise."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+from cubesift.data.cube import FORESTAR
+from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.run import Run
+from cubesift.data.samples import Sample, SampleRecord, Samples
+from cubesift.data.store import Provenance, fingerprint
+from cubesift.data.wavelength import WavelengthGrid
+from cubesift.errors import CubesiftError, Stale
+from cubesift.learn.settings import Training
+
+with install_import_hook("cubesift.learn", "beartype.beartype"):
+    from cubesift.learn import loss
+    from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, build_model, find_model
+    from cubesift.learn.embed import embed_sample, embed_survey, spectra_to_keep
+    from cubesift.learn.feed import Feed, Galaxy, as_galaxy
+    from cubesift.learn.pca import Moments
+    from cubesift.learn.split import folds
+    from cubesift.learn.train import train_model
+
+SIDE, WAVE = 8, 64
+NOISE = 0.05
+QUICK = Training(
+    name="quick",
+    system="pca2d",
+    components=4,
+    widths=(16,),
+    latent_channels=4,
+    epochs=4,
+    batch=4,
+    split="hash",
+)
+BOTH = pytest.mark.parametrize("system", ["cae2d", "pca2d"])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def a_sample(number: int, redshift: float | None = None, side: int = SIDE, wave: int = WAVE) -> Sample:
+    """Galaxy `number`: brighter or fainter, round or long, and the redder the higher its redshift."""
+    rng = np.random.default_rng(number)
+    z = float(rng.uniform(0.01, 0.11))
+    x, y = np.meshgrid(np.arange(side) - side / 2, np.arange(side) - side / 2)
+    light = rng.uniform(1, 3) * np.exp(-np.hypot(y * rng.uniform(1, 1.5), x) / 2)
+    channels = np.linspace(0, 1, wave)
+    spectrum = 10 * z * (0.5 + channels) + (1.1 - 10 * z) * np.exp(-2 * channels)
+    flux = (light[..., None] * spectrum + rng.normal(0, NOISE, (side, side, wave))).astype(np.float32)
+    record = SampleRecord(
+        plateifu=f"{8000 + number}-1901",
+        mangaid=f"1-{number}",
+        redshift=redshift if redshift is not None else z,
+        frame="observed",
+        fraction=0.0,
+        scale=1.0,
+        area_ratio=1.0,
+        spaxel=0.5,
+        psf_fwhm=2.5,
+        ebv=0.0,
+        ra=0.0,
+        dec=0.0,
+        instrument="MaNGA",
+        source="",
+        source_id=str(number),
+        side=side,
+    )
+    ivar = np.full(flux.shape, NOISE**-2, np.float32)
+    bits = np.zeros(flux.shape, np.uint16)
+    return Sample(record, flux, flux, ivar, bits, np.zeros((side, side, 3), np.float32))
+
+
+def a_survey(path: Path, number: int = 14, **changes: Any) -> Run:
+    recipe = {"name": "paper", "frame": "observed", "side": SIDE, "clip": False, "fill_sky": False, **changes}
+    run = Run(path)
+    provenance = Provenance("prepare", fingerprint(recipe))
+    samples = Samples.create(run.samples("paper"), provenance, WavelengthGrid(0, WAVE), recipe)
+    for galaxy in range(number):
+        samples.write(a_sample(galaxy, side=int(recipe["side"])))
+    return run
+
+
+@pytest.fixture(scope="session")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Fourteen galaxies, prepared; tests write models under names of their own."""
+    return a_survey(tmp_path_factory.mktemp("sky"))
+
+
+def as_seen(sample: Sample, star_mask: bool = True, sky_filled: bool = False) -> Galaxy:
+    record = sample.record
+    return as_galaxy(
+        record.plateifu, sample.flux, sample.ivar, sample.bits, record.redshift, star_mask, sky_filled
+    )
+
+
+def with_star(sample: Sample, brightness: float) -> Sample:
+    flux, bits = sample.flux.copy(), sample.bits.copy()
+    flux[:2, :2] += brightness
+    bits[:2, :2] |= FORESTAR
+    return replace(sample, flux=flux, unclipped=flux, bits=bits)
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "weights.safetensors").read_bytes()
+
+
+# The loss.
+
+
+def test_the_centre_counts_more_than_the_boundary() -> None:
+    smooth = loss.smooth_map(32)
+    assert smooth.mean() == pytest.approx(1)
+    assert (smooth.diagonal()[:15].diff() > 0).all()
+    assert 8 < smooth[16, 16] / smooth[0, 0] < 10
+    assert torch.equal(smooth, smooth.flip(0))
+    assert torch.equal(smooth, smooth.T)
+
+
+def test_the_report_map_weighs_two_spaxels_of_boundary_by_a_fifth() -> None:
+    report = loss.report_map(32)
+    assert report[2:-2, 2:-2].min() == 1
+    assert (report == 0.2).sum() == pytest.approx(32**2 - 28**2)
+    assert report[1, 16] == pytest.approx(0.2)
+
+
+def test_pure_noise_has_a_reduced_chi2_of_one() -> None:
+    rng = torch.Generator().manual_seed(1)
+    ivar = torch.rand(50, 50, 400, generator=rng) * 10
+    ivar[:, :, ::7] = 0
+    ivar[0, 0] = 0
+    truth = torch.ones(50, 50, 400)
+    noise = torch.randn(50, 50, 400, generator=rng) / ivar.sqrt()
+    flux = torch.where(ivar > 0, truth + noise, 1e3)
+    chi2 = loss.reduced_chi2(truth, flux, ivar)
+    assert torch.isnan(chi2[0, 0])
+    assert chi2.nanmean() == pytest.approx(1, abs=0.005)
+
+
+def test_an_unknown_redshift_is_left_out_of_the_loss() -> None:
+    known = loss.redshift_error(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 2.0]))
+    with_unknown = loss.redshift_error(torch.tensor([1.0, 9.0, 2.0]), torch.tensor([0.0, torch.nan, 2.0]))
+    assert known == with_unknown == 0.5
+    assert loss.redshift_error(torch.tensor([1.0]), torch.tensor([torch.nan])) == 0
+
+
+# The models.
+
+
+def measured(sky: Run, system: str, **changes: Any) -> Any:
+    settings = replace(QUICK, system=system, **changes)
+    feed = Feed(Samples.open(sky.samples("paper")), True)
+    moments = Moments(WAVE)
+    for name in feed.samples.names:
+        moments.add(feed.galaxy(name))
+    model = build_model(settings, WAVE, SIDE)
+    model.measure(moments)
+    return model.eval()
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["mae", "mse"])
+def test_the_loss_is_the_weighted_error_of_the_flux(sky: Run, system: str, kind: str) -> None:
+    model = measured(sky, system, loss=kind)
+    galaxy = as_seen(with_star(a_sample(3), 5))
+    maps = model([galaxy]).detach().requires_grad_()
+    errors = model.errors(maps, [galaxy])
+    (slope,) = torch.autograd.grad(errors.sum(), maps)
+    again = maps.detach().clone().requires_grad_()
+    weight = loss.smooth_map(SIDE) * galaxy.good
+    plain = loss.weighted_error(
+        model.flux(again[0]) / model.scale, galaxy.flux / model.scale, weight, galaxy.covered, kind
+    )
+    (expected,) = torch.autograd.grad(plain, again)
+    torch.testing.assert_close(errors[0], plain)
+    torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-7)
+
+
+@BOTH
+def test_a_hidden_star_changes_neither_loss_nor_embedding(sky: Run, system: str) -> None:
+    model = measured(sky, system)
+    faint, bright = (as_seen(with_star(a_sample(3), light)) for light in (1, 1000))
+    seen = as_seen(with_star(a_sample(3), 1000), star_mask=False)
+    latents = [model.encode(model.maps([galaxy])) for galaxy in (faint, bright, seen)]
+    assert torch.equal(latents[0], latents[1])
+    assert not torch.allclose(latents[0], latents[2])
+    rebuilt = model.decode(latents[0])
+    assert torch.equal(model.errors(rebuilt, [faint]), model.errors(rebuilt, [bright]))
+
+
+@BOTH
+def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch(sky: Run, system: str) -> None:
+    model = measured(sky, system)
+    feed = Feed(Samples.open(sky.samples("paper")), True)
+    galaxies = [feed.galaxy(name) for name in feed.samples.names[:4]]
+    together = model.encode(model.maps(galaxies))
+    alone = model.encode(model.maps(galaxies[2:3]))
+    torch.testing.assert_close(together[2:3], alone, rtol=1e-4, atol=1e-5)
+
+
+@BOTH
+def test_channels_another_instrument_lacks_are_filled_and_not_judged(sky: Run, system: str) -> None:
+    model = measured(sky, system)
+    whole = a_sample(3)
+    ivar = whole.ivar.copy()
+    ivar[..., 20:30] = ivar[..., 50:] = 0
+    gappy = [replace(whole, flux=whole.flux + np.float32(junk) * (ivar == 0), ivar=ivar) for junk in (0, 1e4)]
+    known, junky = (as_seen(sample) for sample in gappy)
+    full = as_seen(whole)
+    maps = model.maps([full]), model.maps([known]), model.maps([junky])
+    assert torch.equal(maps[1], maps[2])
+    there, filled = (model.flux(one[0])[2:6, 2:6, 20:30] for one in maps[:2])
+    assert (filled - there).abs().mean() < 0.2 * there.mean()
+    errors = model.errors(maps[0], [known]), model.errors(maps[0], [junky])
+    assert torch.equal(*errors)
+
+
+def test_filled_in_sky_is_learned_though_nothing_judges_it() -> None:
+    sample = a_sample(0)
+    sample.ivar[..., 30:33] = 0
+    assert as_seen(sample, sky_filled=True).covered.all()
+    assert (~as_seen(sample).covered).sum() == 3
+
+
+def test_a_width_too_few_is_said_in_one_line() -> None:
+    with pytest.raises(CubesiftError, match=r"widths \(16,\) bring 8 spaxels a side down to 4, but .* 32\."):
+        build_model(QUICK, WAVE, 32)
+
+
+# Who is learned from.
+
+
+def test_repeats_of_a_galaxy_stay_on_one_side_as_the_survey_grows(tmp_path: Path) -> None:
+    few = folds(Samples.open(a_survey(tmp_path / "few", 10).samples("paper")), QUICK)[0]
+    run = a_survey(tmp_path / "many", 30)
+    samples = Samples.open(run.samples("paper"))
+    again = a_sample(7)
+    samples.write(replace(again, record=replace(again.record, plateifu="9999-1902")))
+    many, whole = folds(samples, QUICK)
+    assert set(few.validation) == set(many.validation) & {*few.train, *few.validation}
+    assert ("9999-1902" in many.validation) == ("8007-1901" in many.validation)
+    assert sorted(whole.train) == samples.names
+    assert not whole.validation
+
+
+def test_the_paper_learns_from_the_first_of_the_list(sky: Run) -> None:
+    samples = Samples.open(sky.samples("paper"))
+    part, _ = folds(samples, replace(QUICK, split="first", first=10))
+    assert part.train == samples.names[:10]
+    assert part.validation == samples.names[10:]
+    assert [fold.name for fold in folds(samples, replace(QUICK, split="first"))] == ["all"]
+
+
+# Training.
+
+
+@BOTH
+def test_a_trained_model_beats_the_mean_cube_and_reads_the_redshift(sky: Run, system: str) -> None:
+    settings = replace(
+        QUICK,
+        name=f"trained-{system}",
+        system=system,
+        epochs=60,
+        halve_every=20,
+        learning_rate=3e-3,
+        retrain_on_all=False,
+    )
+    part = train_model(sky, settings)
+    feed = Feed(Samples.open(sky.samples("paper")), True)
+    model = part.model
+    mean = torch.cat([model.maps([feed.galaxy(name)]) for name in part.train]).mean(dim=0, keepdim=True)
+    constant = [float(model.errors(mean, [feed.galaxy(name)]).detach()) for name in part.validation]
+    last = part.history[-1]
+    assert last["validation_loss"] < 0.85 * np.mean(constant)
+    assert last["redshift_mse"] < 0.5 * last["constant_redshift_mse"]
+
+
+def test_the_rate_is_halved_every_ten_epochs_and_the_history_says_so(sky: Run) -> None:
+    assert [Training().rate(epoch) / Training().rate(0) for epoch in (9, 10, 49)] == [1, 0.5, 1 / 16]
+    assert (Training().batch_size, Training(system="pca2d").batch_size) == (50, 10)
+    assert (Training().epochs, Training().first, Training().retrain_on_all) == (50, 2000, True)
+    history = train_model(sky, replace(QUICK, name="rates", halve_every=2, retrain_on_all=False)).history
+    assert [row["learning_rate"] for row in history] == [5e-4, 5e-4, 2.5e-4, 2.5e-4]
+
+
+class Stopped(Exception):
+    """As if a person pressed Ctrl-C."""
+
+
+@BOTH
+def test_four_epochs_are_two_and_two_more_bit_for_bit(sky: Run, system: str) -> None:
+    settings = replace(QUICK, name=f"straight-{system}", system=system)
+    train_model(sky, settings)
+
+    def stop(said: dict[str, Any]) -> None:
+        if said.get("epoch") == 2 and said["fold"] == "all":
+            raise Stopped
+
+    broken = replace(settings, name=f"broken-{system}")
+    with pytest.raises(Stopped):
+        train_model(sky, broken, progress=stop)
+    assert not (sky.model(broken.name) / "model.json").exists()
+    said: list[dict[str, Any]] = []
+    checkpoint = train_model(sky, broken, progress=said.append)
+    assert [row["epoch"] for row in said if "epoch" in row] == [3, 4]
+    assert [row["epoch"] for row in checkpoint.history] == [1, 2, 3, 4]
+    for fold in ("split", "all"):
+        assert weights(sky.model(broken.name, fold)) == weights(sky.model(settings.name, fold))
+    assert not (sky.model(broken.name) / "resume.pt").exists()
+
+
+KILLED = """
+import sys, torch
+from cubesift.data.run import Run
+from cubesift.learn.settings import Training
+from cubesift.learn.train import train_model
+from pydantic import TypeAdapter
+torch.set_num_threads(1)
+settings = TypeAdapter(Training).validate_json(sys.argv[2])
+train_model(Run(sys.argv[1]), settings, progress=lambda said: print(said.get("epoch"), flush=True))
+"""
+
+
+def test_a_killed_training_ends_in_the_same_weights(sky: Run) -> None:
+    from pydantic import TypeAdapter
+
+    settings = replace(QUICK, name="undisturbed", epochs=20, retrain_on_all=False)
+    train_model(sky, settings)
+    killed = replace(settings, name="killed")
+    command = [sys.executable, "-c", KILLED, str(sky.path), TypeAdapter(Training).dump_json(killed).decode()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.strip() == "3":
+                os.kill(process.pid, signal.SIGKILL)
+    folder = sky.model("killed", "split")
+    assert not (folder / "model.json").exists()
+    assert (folder / "resume.pt").exists()
+    train_model(sky, killed)
+    assert weights(folder) == weights(sky.model("undisturbed", "split"))
+
+
+def test_galaxies_read_each_time_train_the_same_weights_as_those_kept_in_memory(sky: Run) -> None:
+    kept = train_model(sky, replace(QUICK, name="kept", retrain_on_all=False))
+    read = train_model(sky, replace(QUICK, name="read", retrain_on_all=False), memory=0.0)
+    assert kept.model.state_dict().keys() == read.model.state_dict().keys()
+    assert weights(sky.model("kept", "split")) == weights(sky.model("read", "split"))
+
+
+def test_what_is_finished_is_not_done_again_and_other_settings_start_afresh(sky: Run) -> None:
+    train_model(sky, replace(QUICK, name="once"))
+    before = (sky.model("once") / "model.json").stat().st_mtime_ns
+    said: list[dict[str, Any]] = []
+    train_model(sky, replace(QUICK, name="once"), progress=said.append)
+    assert (sky.model("once") / "model.json").stat().st_mtime_ns == before
+    assert not said
+    other = train_model(sky, replace(QUICK, name="once", seed=1))
+    assert other.settings.seed == 1
+    assert Checkpoint.load(sky.model("once")).settings.seed == 1
+
+
+# Embedding.
+
+
+@BOTH
+def test_the_same_seed_gives_the_same_embedding_and_a_reloaded_model_too(sky: Run, system: str) -> None:
+    def embedded(name: str, seed: int) -> Embeddings:
+        settings = replace(QUICK, name=f"{name}-{system}", system=system, seed=seed, epochs=2)
+        assert train_model(sky, settings).fold == "all"
+        return embed_survey(sky, settings.name)
+
+    one, two, other = embedded("one", 0), embedded("two", 0), embedded("other", 5)
+    assert one.vectors.shape == (14, 4 * 4 * QUICK.latent_channels)
+    assert np.array_equal(one.vectors, two.vectors)
+    assert np.array_equal(one.redshift_predicted, two.redshift_predicted)
+    assert not np.allclose(one.vectors, other.vectors)
+    assert set(one.fold) == {"all"}
+    assert (np.abs(one.redshift - one.redshift_predicted) < 0.3).all()
+
+
+def test_only_galaxies_that_are_new_or_changed_are_embedded(tmp_path: Path) -> None:
+    run = a_survey(tmp_path, 6)
+    train_model(run, replace(QUICK, split="first", name="m"))
+    first = embed_survey(run, "m")
+    stored = run.reconstructions("m")
+    samples = Samples.open(run.samples("paper"))
+    samples.write(a_sample(6))
+    changed = a_sample(2)
+    samples.write(replace(changed, record=replace(changed.record, source_id="mended")))
+    before = {path.parent.name: path.stat().st_mtime_ns for path in stored.glob("8*/zarr.json")}
+    second = embed_survey(run, "m")
+    after = {path.parent.name: path.stat().st_mtime_ns for path in stored.glob("8*/zarr.json")}
+    assert {name for name in after if after[name] != before.get(name)} == {"8002-1901", "8006-1901"}
+    assert np.array_equal(second.vectors[:6], first.vectors)
+    assert len(second) == 7
+
+
+def test_a_model_may_come_from_another_run_if_the_samples_are_alike(sky: Run, tmp_path: Path) -> None:
+    train_model(sky, replace(QUICK, name="lent"))
+    other = a_survey(tmp_path / "other", 3, min_side=0)
+    for place in (sky.path, sky.path / "models" / "lent", sky.model("lent", "split")):
+        embeddings = embed_survey(other, "lent", model=place)
+        assert len(embeddings) == 3
+    assert set(embeddings.fold) == {"split"}
+    unlike = a_survey(tmp_path / "unlike", 3, clip=True)
+    with pytest.raises(Stale, match=r"prepared with clip = True \(model: False\)"):
+        embed_survey(unlike, "lent", model=sky.path)
+    with pytest.raises(CubesiftError, match="no finished model here"):
+        find_model(tmp_path)
+    with pytest.raises(Stale, match="16 spaxels a side, but model lent was trained on 8"):
+        embed_sample(Checkpoint.load(find_model(sky.path, "lent")), a_sample(0, side=16))
+
+
+def test_cubes_of_several_sizes_are_refused_in_one_line(tmp_path: Path) -> None:
+    run = a_survey(tmp_path, 3)
+    Samples.open(run.samples("paper")).write(a_sample(5, side=16))
+    with pytest.raises(CubesiftError, match="8005-1901: 16 spaxels a side, but 8000-1901 has 8"):
+        train_model(run, replace(QUICK, split="first"))
+
+
+def test_a_reconstruction_says_how_well_each_spaxel_was_rebuilt(sky: Run) -> None:
+    checkpoint = train_model(sky, replace(QUICK, name="judge", epochs=1))
+    sample = with_star(a_sample(3), 100)
+    sample.ivar[7, 7] = 0
+    rebuilt, said = embed_sample(checkpoint, sample)
+    nothing = np.zeros((SIDE, SIDE), bool)
+    nothing[:2, :2] = nothing[7, 7] = True
+    assert np.array_equal(np.isnan(rebuilt.error), nothing)
+    assert np.array_equal(np.isnan(rebuilt.chi2), nothing)
+    assert np.isnan(rebuilt.signal_to_noise[7, 7])
+    assert rebuilt.signal_to_noise[4, 4] == pytest.approx(np.median(sample.flux[4, 4]) / NOISE, rel=0.05)
+    assert rebuilt.white[4, 4] == pytest.approx(sample.flux[4, 4].mean(), rel=1e-5)
+    y, x = rebuilt.spaxels[1]
+    residual = (rebuilt.model[1] - sample.flux[y, x]) / NOISE
+    assert rebuilt.chi2[y, x] == pytest.approx((residual**2).mean(), rel=1e-4)
+    assert len(said["vector"]) == 4 * 4 * QUICK.latent_channels
+
+
+def test_the_worst_rebuilt_spaxel_is_not_simply_the_brightest() -> None:
+    signal_to_noise = np.full((32, 32), 0.5)
+    signal_to_noise[8:24, 8:24] = np.linspace(5, 60, 256).reshape(16, 16)
+    chi2 = 1 + 0.01 * signal_to_noise**2  # right to a tenth everywhere
+    chi2[10, 12] *= 3  # a faint spaxel with something in it
+    chi2[0, 0] = 100.0  # nothing but noise
+    chi2[9, 9] = np.nan
+    spaxels = spectra_to_keep(chi2, signal_to_noise).tolist()
+    assert spaxels[:2] == [[16, 16], [10, 12]]
+    assert [0, 0] not in spaxels
+    distances = [np.hypot(a[0] - b[0], a[1] - b[1]) for a in spaxels for b in spaxels if a != b]
+    assert min(distances) >= 3
+
+
+def test_every_reconstruction_can_be_read_without_the_model(sky: Run) -> None:
+    train_model(sky, replace(QUICK, name="kept-apart", epochs=1))
+    embed_survey(sky, "kept-apart")
+    stored = Reconstructions.open(sky.reconstructions("kept-apart"))
+    assert stored.names == Samples.open(sky.samples("paper")).names
+    assert stored.read("8003-1901").model.shape == stored.read("8003-1901").flux.shape
+    assert SYSTEMS.keys() == {"cae2d", "pca2d"}
