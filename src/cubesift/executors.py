@@ -57,6 +57,9 @@ def available_cores() -> int:
 def _become_worker() -> None:
     """Leave Ctrl-C to the parent, and end as soon as it is gone: a pool alone would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        # The locks that libraries make here have no name then: a killed worker leaves none behind.
+        multiprocessing.set_start_method("fork", force=True)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

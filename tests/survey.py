@@ -1,0 +1,102 @@
+"""A small survey for the tests of the whole line, and the real command line to run on it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cubesift.data.run import Run
+from cubesift.simulate.survey import Simulation, simulate_survey
+
+SIMULATION = Simulation(galaxies=10, ifus=(19,), seed=3)  # 19-fibre bundles: 20 MB a cube
+RECIPE = """
+[[prepare]]
+name = "tiny"
+min_side = 20
+side = 8
+rebin = 16
+
+[[train]]
+name = "cae2d"
+system = "cae2d"
+samples = "tiny"
+widths = [4]
+batch = 4
+epochs = 6
+split = "hash"
+
+[[train]]
+name = "pca2d"
+system = "pca2d"
+samples = "tiny"
+components = 6
+widths = [4]
+batch = 4
+epochs = 6
+split = "hash"
+"""
+COMMAND = Path(sys.executable).with_name("cubesift")
+# One thread: what is compared bit for bit must not hang on how busy the machine is.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder that `make` fills, once a session however many processes test."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / f"{name}.made").exists():
+            make(shared / name)
+            (shared / f"{name}.made").touch()
+    return shared / name
+
+
+def simulate(folder: Path) -> None:
+    """Ten cubes in the archive's own files, drpall, the catalogue and the recipe `tiny.toml`."""
+    simulate_survey(Run(folder), SIMULATION)
+    (folder / "tiny.toml").write_text(RECIPE)
+
+
+def given(survey: Run) -> list[str | Path]:
+    """The options that hand the survey's cubes, all of them, and the tiny recipe to a verb."""
+    return ["--cubes", survey.cubes, "--catalog", survey.catalog, "--recipe", survey.path / "tiny.toml"]
+
+
+def begin(*words: str | Path) -> subprocess.Popen[str]:
+    """Start `cubesift ...` in a process group of its own."""
+    return subprocess.Popen(
+        [COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+
+
+def cubesift(*words: str | Path, code: int = 0) -> tuple[str, str]:
+    """Run `cubesift ...` to its end, which must be of that exit code: standard output and error."""
+    process = begin(*words)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, f"{out}\n{err}"
+    return out, err
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What is in every file of a folder, by its name; of histories all but the seconds."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.name == "history.csv":
+                content = b"\n".join(row.rpartition(b",")[0] for row in content.splitlines())
+            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return found
