@@ -1,0 +1,184 @@
+"""What a run has to tell, read through its nouns; never the truth of a simulation."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from cubesift.data.catalog import Catalog
+from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.outliers import BY_ITSELF, Outliers
+from cubesift.data.run import Run
+from cubesift.data.samples import Samples
+from cubesift.data.store import Columns, Provenance
+from cubesift.errors import CubesiftError
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A run after detection, and the model whose reconstructions are drawn."""
+
+    run: Run
+    outliers: Outliers
+    model: str  # "" = every cube was rebuilt from its own spaxels
+    reconstructions: Reconstructions
+    samples: Samples  # what the model was given
+
+    @classmethod
+    def read(cls, run: Run, model: str = "") -> Findings:
+        """Open what is there; of several models, by default the one with the most channels.
+
+        Raises:
+            CubesiftError: nothing was detected, or the model is not there.
+        """
+        outliers = Outliers.load(run.path)
+        names = sorted(set(outliers.spaxels["model"].tolist()) - {""})
+        if model and model not in names:
+            raise CubesiftError(f"report: model = {model!r}, but the ranking is by {names or 'no model'}.")
+        rebuilt = {
+            name: Reconstructions.open(run.reconstructions(name or BY_ITSELF)) for name in names or [""]
+        }
+        given = {name: _samples_of(run, name, one) for name, one in rebuilt.items()}
+        chosen = model or max(sorted(rebuilt), key=lambda name: given[name].grid.size)
+        return cls(run, outliers, chosen, rebuilt[chosen], given[chosen])
+
+    @property
+    def galaxies(self) -> list[str]:
+        """plateifu of what can be shown, strangest first; without a ranking, by the strangest spaxel."""
+        ranked = self.outliers.galaxies["plateifu"].tolist()
+        by_spaxel = list(dict.fromkeys(self.outliers.spaxels["plateifu"].tolist()))
+        names = [*ranked, *by_spaxel, *self.reconstructions.names]
+        return [
+            name for name in dict.fromkeys(names) if name in self.reconstructions and name in self.samples
+        ]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models that took part in the ranking."""
+        return sorted({name.split(".", 1)[1] for name in self.scores})
+
+    @property
+    def scores(self) -> list[str]:
+        """Names of the scores, `<method>.<model>`."""
+        names = self.outliers.galaxies
+        return [name.removesuffix(".percentile") for name in names if name.endswith(".percentile")]
+
+    def place(self, plateifu: str) -> int | None:
+        """Row of a galaxy in the ranking, or None where it was not ranked."""
+        found = np.flatnonzero(self.outliers.galaxies["plateifu"] == plateifu)
+        return int(found[0]) if len(found) else None
+
+    def spaxels(self, plateifu: str) -> Columns:
+        """Ranked spaxels of one cube by the model shown, strangest first."""
+        table = self._spaxels_shown
+        first = np.searchsorted(table["plateifu"], plateifu, side="left")
+        last = np.searchsorted(table["plateifu"], plateifu, side="right")
+        return {name: values[first:last] for name, values in table.items()}
+
+    @cached_property
+    def _spaxels_shown(self) -> Columns:
+        table = self.outliers.spaxels
+        shown = np.flatnonzero(table["model"] == self.model)
+        shown = shown[np.argsort(table["plateifu"][shown], kind="stable")]
+        return {name: values[shown] for name, values in table.items()}
+
+    def strangest_spaxels(self, most: int) -> Columns:
+        """The strangest spaxel of every cube, of a single cube the strangest of all; at most `most`."""
+        table = self.outliers.spaxels
+        shown = np.flatnonzero(table["model"] == self.model)
+        names, first = np.unique(table["plateifu"][shown], return_index=True)
+        rows = shown[np.sort(first)] if len(names) > 1 else shown
+        return {name: values[rows[:most]] for name, values in table.items()}
+
+    def score_map(self, plateifu: str, shape: tuple[int, int]) -> np.ndarray:
+        """(y, x) scores of the ranked spaxels, nan elsewhere."""
+        scores = np.full(shape, np.nan)
+        table = self.spaxels(plateifu)
+        scores[table["y"], table["x"]] = table["score"]
+        return scores
+
+    def embeddings(self) -> Embeddings | None:
+        """Of the model shown: the rows of its largest fold."""
+        if not self.model:
+            return None
+        every = Embeddings.load(self.run.embeddings(self.model))
+        folds, count = np.unique(every.fold, return_counts=True)
+        one = every.fold == folds[np.argmax(count)]
+        rows = {name: values[one] for name, values in vars(every).items() if name != "provenance"}
+        return replace(every, **rows)
+
+    def is_simulated(self) -> bool:
+        """Whether the catalogue says that its galaxies are on no sky."""
+        return self.run.catalog.exists() and Catalog.load(self.run.catalog).provenance.verb == "simulate"
+
+
+def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:
+    """Columns of each history.csv, by "<model>, <fold>"; what is not a number becomes nan."""
+    found: dict[str, Mapping[str, np.ndarray]] = {}
+    for path in sorted(run.path.glob("models/*/*/history.csv")):
+        with path.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        if rows:
+            name, fold = path.parts[-3:-1]
+            found[f"{name}, {fold}"] = {
+                column: np.array([_number(row.get(column)) for row in rows]) for column in rows[0] if column
+            }
+    return found
+
+
+def trainings(run: Run) -> dict[str, dict[str, int]]:
+    """Of every trained model that lies in the run: epochs, galaxies learned from, side and channels."""
+    found = {}
+    for path in sorted(run.path.glob("models/*/*/model.json")):
+        record = json.loads(path.read_text())
+        found["{}, {}".format(*path.parts[-3:-1])] = {
+            "epochs": int(record["settings"]["epochs"]),
+            "galaxies": len(record["train"]),
+            "side": int(record["side"]),
+            "channels": int(record["grid"]["size"]),
+        }
+    return found
+
+
+def origins(findings: Findings) -> list[tuple[str, Provenance]]:
+    """What everything on the page was made from: artefact and its provenance."""
+    run = findings.run
+    rows = [("catalogue", Catalog.load(run.catalog).provenance)] if run.catalog.exists() else []
+    rows += [(f"samples/{name}", Samples.open(run.samples(name)).provenance) for name in run.recipes()]
+    for path in sorted(run.path.glob("models/*/*/model.json")):
+        record = json.loads(path.read_text())["provenance"]
+        rows.append(("models/{}/{}".format(*path.parts[-3:-1]), Provenance.from_dict(record, str(path))))
+    for name in findings.models:
+        rows.append((f"embeddings/{name}", Embeddings.load(run.embeddings(name)).provenance))
+    rows.append((f"reconstructions/{findings.model or BY_ITSELF}", findings.reconstructions.provenance))
+    rows.append(("outliers", findings.outliers.provenance))
+    return rows
+
+
+def _samples_of(run: Run, model: str, reconstructions: Reconstructions) -> Samples:
+    """The samples that were rebuilt.
+
+    Raises:
+        CubesiftError: they are gone.
+    """
+    parents = reconstructions.provenance.parents
+    for recipe in run.recipes():
+        samples = Samples.open(run.samples(recipe))
+        if samples.provenance.id == parents.get("preparation") or samples.id == parents.get("samples"):
+            return samples
+    raise CubesiftError(
+        f"{run.path}: the samples that {model or BY_ITSELF} rebuilt are gone. "
+        "Prepare them again, then embed and detect."
+    )
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
