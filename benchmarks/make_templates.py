@@ -1,4 +1,4 @@
-"""Remake the simulator's compact templates from the shared data: `python benchmarks/make_templates.py DATA`."""
+"""Remake the simulator's compact templates from the shared data: `make_templates.py DATA`."""
 
 from __future__ import annotations
 
