@@ -14,7 +14,8 @@ from cubesift.data.wavelength import WavelengthGrid
 GRID = WavelengthGrid(first=0, size=1024, width=4)  # 3622 to 9298 angstrom
 SIDE = 16
 SIGMA = 0.02  # 1e-17 erg/s/cm2/angstrom/spaxel
-PARENTS = {"samples": "s", "model": "m"}
+PREPARED = Provenance("prepare", "0")
+PARENTS = {"preparation": PREPARED.id, "model": "m"}
 
 
 def names_of(count: int) -> list[str]:
@@ -80,8 +81,7 @@ def rebuilt(flux: np.ndarray, ivar: np.ndarray, model: np.ndarray) -> Reconstruc
 
 
 def write_samples(run: Run, samples: Sequence[Sample], recipe: str = "paper") -> None:
-    provenance = Provenance("prepare", "0")
-    store = Samples.create(run.samples(recipe), provenance, GRID, {"name": recipe, "clip": False})
+    store = Samples.create(run.samples(recipe), PREPARED, GRID, {"name": recipe, "clip": False})
     for one in samples:
         store.write(one)
 

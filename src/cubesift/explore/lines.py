@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
@@ -95,6 +96,7 @@ def rows_apart(spans: Sequence[tuple[float, float]], gap: float) -> list[int]:
     return rows
 
 
+@cache
 def text_width(label: str, size: float = LABEL_SIZE) -> float:
     """Width of a text in points, in the figures' font."""
     return float(TextPath((0, 0), label, size=size, prop=FontProperties()).get_extents().width)
