@@ -150,10 +150,17 @@ def spectra(wave: np.ndarray, shown: Sequence[Spectrum], frame: str, redshift: f
         frame: "rest" or "observed", of `wave`.
         redshift: marks the lines in the observed frame; None = not known, and none are marked.
     """
-    height = 2.5 * len(shown) + 0.45
+    marked = frame == "rest" or redshift is not None
+    height = (2.5 if marked else 2.1) * len(shown) + 0.45
     figure = Figure(figsize=(11, height))
     outer = figure.add_gridspec(
-        len(shown), 1, left=0.065, right=0.99, top=1 - 0.5 / height, bottom=0.45 / height, hspace=0.42
+        len(shown),
+        1,
+        left=0.065,
+        right=0.99,
+        top=1 - (0.5 if marked else 0.1) / height,
+        bottom=0.45 / height,
+        hspace=0.42 if marked else 0.2,
     )
     covered = np.flatnonzero(np.any([spectrum.ivar > 0 for spectrum in shown], axis=0))
     first, last = (covered[0], covered[-1]) if len(covered) else (0, len(wave) - 1)
@@ -186,7 +193,7 @@ def spectra(wave: np.ndarray, shown: Sequence[Spectrum], frame: str, redshift: f
             0.012, 0.93, spectrum.title, transform=top.transAxes, fontsize=10, color=INK, va="top",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
         )  # fmt: skip
-        if frame == "rest" or redshift is not None:
+        if marked:
             mark_lines(top, 0.0 if frame == "rest" else float(redshift or 0), 11 * 72 * (0.99 - 0.065))
     legend = figure.axes[0].legend(
         loc="upper right",

@@ -54,14 +54,14 @@ def pictures_of(findings: Findings, plateifu: str) -> Pictures:
     known = both[np.isfinite(both)]
     limits = (float(known.min()), float(np.quantile(known, 0.995))) if len(known) else (0.0, 1.0)
     high = float(np.nanquantile(score, 0.995)) if np.isfinite(score).any() else 1.0
+    # A cube's own model looks the same as the cube, but for what is strange.
+    light = Panel("S/N", rebuilt.signal_to_noise, "per channel", "cividis")
     panels = [
         Panel("observed", both[0], FLUX_UNIT, limits=limits),
-        Panel("model", both[1], FLUX_UNIT, limits=limits),
+        Panel("model", both[1], FLUX_UNIT, limits=limits) if findings.models else light,
         Panel("observed − model", residual, FLUX_UNIT, "RdBu_r", symmetric(residual)),  # noqa: RUF001
         Panel("strangeness", score, "spreads above the usual", "magma_r", (0.0, max(high, 3.0))),
     ]
-    if not findings.models:
-        panels.append(Panel("S/N", rebuilt.signal_to_noise, "per channel", "cividis"))
     native = record.spaxel * (shape[0] - 1) / max(record.side - 1, 1)
     # In the sample, what was at a channel's centre lies up to half a channel beside it.
     wave = findings.samples.grid.wave * 10 ** (-STEP * record.fraction)

@@ -46,7 +46,7 @@ def write_report(run: Run, settings: Reporting) -> Path:
         ),
         "spaxels": ("Strange spaxels", _spaxels(findings, settings.spaxels)),
         "embedding": ("Map of the embedding", _map(findings)),
-        "training": ("Training", _training(run)),
+        "training": ("Training", _training(findings)),
         "rejected": ("Left out", _rejected(run)),
         "settings": ("Settings and origins", _settings(findings)),
     }
@@ -170,10 +170,11 @@ def _map(findings: Findings) -> str:
     return image(data_uri(figure), "galaxies in the first two components of the embedding", said, wide=True)
 
 
-def _training(run: Run) -> str:
-    found = histories(run)
+def _training(findings: Findings) -> str:
+    found = histories(findings.run)
     if not found:
-        return "<p>No model was trained in this run.</p>"
+        what = "The models were trained in another run." if findings.models else "Nothing was trained."
+        return f"<p>{what}</p>"
     caption = (
         "Losses are in units of the mean |flux| of the galaxies learned from. “Always the mean” is what a "
         "constant guess of the redshift would have."
