@@ -252,9 +252,11 @@ def _circle(axes: Axes, mark: Mark, extent: tuple[float, float, float, float], c
         axes.plot(
             x, y, "o", markersize=7, markerfacecolor="none", markeredgecolor=ring, markeredgewidth=thick
         )
-    right = x + 4 * size < extent[1]
+    # Within the map: beside an edge the letter goes to the other side.
+    right, above = x + 4 * size < extent[1], y + 3 * size < extent[3]
+    place = (x + (size if right else -size), y + (size if above else -size))
     axes.text(
-        x + (size if right else -size), y + size, letter, ha="left" if right else "right", va="center",
+        *place, letter, ha="left" if right else "right", va="center",
         fontsize=9, fontweight="bold", color=colour, path_effects=halo,
     )  # fmt: skip
 
