@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ with install_import_hook("cubesift.learn", "beartype.beartype"):
     from cubesift.learn.split import folds
     from cubesift.learn.train import train_model
 
+Which = Literal["cae2d", "pca2d"]
 SIDE, WAVE = 8, 64
 NOISE = 0.05
 QUICK = Training(
@@ -163,7 +164,7 @@ def test_an_unknown_redshift_is_left_out_of_the_loss() -> None:
 # The models.
 
 
-def measured(sky: Run, system: str, **changes: Any) -> Any:
+def measured(sky: Run, system: Which, **changes: Any) -> Any:
     settings = replace(QUICK, system=system, **changes)
     feed = Feed(Samples.open(sky.samples("paper")), True)
     moments = Moments(WAVE)
@@ -176,9 +177,11 @@ def measured(sky: Run, system: str, **changes: Any) -> Any:
 
 @BOTH
 @pytest.mark.parametrize("kind", ["mae", "mse"])
-def test_the_loss_is_the_weighted_error_of_the_flux(sky: Run, system: str, kind: str) -> None:
+def test_the_loss_is_the_weighted_error_of_the_flux(sky: Run, system: Which, kind: loss.Kind) -> None:
     model = measured(sky, system, loss=kind)
-    galaxy = as_seen(with_star(a_sample(3), 5))
+    sample = with_star(a_sample(3), 5)
+    sample.ivar[..., 20:30] = 0
+    galaxy = as_seen(sample)
     maps = model([galaxy]).detach().requires_grad_()
     errors = model.errors(maps, [galaxy])
     (slope,) = torch.autograd.grad(errors.sum(), maps)
@@ -193,7 +196,7 @@ def test_the_loss_is_the_weighted_error_of_the_flux(sky: Run, system: str, kind:
 
 
 @BOTH
-def test_a_hidden_star_changes_neither_loss_nor_embedding(sky: Run, system: str) -> None:
+def test_a_hidden_star_changes_neither_loss_nor_embedding(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     faint, bright = (as_seen(with_star(a_sample(3), light)) for light in (1, 1000))
     seen = as_seen(with_star(a_sample(3), 1000), star_mask=False)
@@ -205,7 +208,7 @@ def test_a_hidden_star_changes_neither_loss_nor_embedding(sky: Run, system: str)
 
 
 @BOTH
-def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch(sky: Run, system: str) -> None:
+def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     feed = Feed(Samples.open(sky.samples("paper")), True)
     galaxies = [feed.galaxy(name) for name in feed.samples.names[:4]]
@@ -215,7 +218,7 @@ def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch(sky: Run, s
 
 
 @BOTH
-def test_channels_another_instrument_lacks_are_filled_and_not_judged(sky: Run, system: str) -> None:
+def test_channels_another_instrument_lacks_are_filled_and_not_judged(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     whole = a_sample(3)
     ivar = whole.ivar.copy()
@@ -250,11 +253,14 @@ def test_repeats_of_a_galaxy_stay_on_one_side_as_the_survey_grows(tmp_path: Path
     few = folds(Samples.open(a_survey(tmp_path / "few", 10).samples("paper")), QUICK)[0]
     run = a_survey(tmp_path / "many", 30)
     samples = Samples.open(run.samples("paper"))
-    again = a_sample(7)
-    samples.write(replace(again, record=replace(again.record, plateifu="9999-1902")))
+    for number in range(10):
+        again = a_sample(number)
+        samples.write(replace(again, record=replace(again.record, plateifu=f"{9000 + number}-1902")))
     many, whole = folds(samples, QUICK)
     assert set(few.validation) == set(many.validation) & {*few.train, *few.validation}
-    assert ("9999-1902" in many.validation) == ("8007-1901" in many.validation)
+    repeated = [f"{8000 + number}-1901" in many.validation for number in range(10)]
+    assert [f"{9000 + number}-1902" in many.validation for number in range(10)] == repeated
+    assert any(repeated)
     assert sorted(whole.train) == samples.names
     assert not whole.validation
 
@@ -271,13 +277,13 @@ def test_the_paper_learns_from_the_first_of_the_list(sky: Run) -> None:
 
 
 @BOTH
-def test_a_trained_model_beats_the_mean_cube_and_reads_the_redshift(sky: Run, system: str) -> None:
+def test_a_trained_model_beats_the_mean_cube_and_reads_the_redshift(sky: Run, system: Which) -> None:
     settings = replace(
         QUICK,
         name=f"trained-{system}",
         system=system,
-        epochs=60,
-        halve_every=20,
+        epochs=40,
+        halve_every=15,
         learning_rate=3e-3,
         retrain_on_all=False,
     )
@@ -296,7 +302,7 @@ def test_the_rate_is_halved_every_ten_epochs_and_the_history_says_so(sky: Run) -
     assert (Training().batch_size, Training(system="pca2d").batch_size) == (50, 10)
     assert (Training().epochs, Training().first, Training().retrain_on_all) == (50, 2000, True)
     history = train_model(sky, replace(QUICK, name="rates", halve_every=2, retrain_on_all=False)).history
-    assert [row["learning_rate"] for row in history] == [5e-4, 5e-4, 2.5e-4, 2.5e-4]
+    assert [row["learning_rate"] for row in history] == [1e-3, 1e-3, 5e-4, 5e-4]
 
 
 class Stopped(Exception):
@@ -304,7 +310,7 @@ class Stopped(Exception):
 
 
 @BOTH
-def test_four_epochs_are_two_and_two_more_bit_for_bit(sky: Run, system: str) -> None:
+def test_four_epochs_are_two_and_two_more_bit_for_bit(sky: Run, system: Which) -> None:
     settings = replace(QUICK, name=f"straight-{system}", system=system)
     train_model(sky, settings)
 
@@ -379,7 +385,7 @@ def test_what_is_finished_is_not_done_again_and_other_settings_start_afresh(sky:
 
 
 @BOTH
-def test_the_same_seed_gives_the_same_embedding_and_a_reloaded_model_too(sky: Run, system: str) -> None:
+def test_the_same_seed_gives_the_same_embedding_and_a_reloaded_model_too(sky: Run, system: Which) -> None:
     def embedded(name: str, seed: int) -> Embeddings:
         settings = replace(QUICK, name=f"{name}-{system}", system=system, seed=seed, epochs=2)
         assert train_model(sky, settings).fold == "all"

@@ -69,21 +69,22 @@ def test_the_scale_is_the_mean_light_of_a_voxel(galaxies: list[Galaxy]) -> None:
     assert moments_of(galaxies).scale == pytest.approx(np.abs(spectra_of(galaxies)).mean(), rel=1e-6)
 
 
-def test_galaxies_at_other_redshifts_cover_other_channels_and_still_agree(galaxies: list[Galaxy]) -> None:
+def test_a_missing_channel_counts_as_the_mean() -> None:
     rng = np.random.default_rng(2)
-    windows = [slice(0, 50), slice(5, 55), slice(10, 60)]
     parts = []
-    for number in range(120):
+    for number in range(9):
         covered = np.zeros(WAVE, bool)
-        covered[windows[number % 3]] = True
+        covered[5 * (number % 3) : 50 + 5 * (number % 3)] = (
+            True  # at rest, each redshift covers other channels
+        )
         parts.append(a_galaxy(rng, str(number), covered))
-    whole = principal_components(moments_of(galaxies), 4).components
-    pieced = principal_components(moments_of(parts), 4).components
-    # Four spectra span the same light, seen whole or in parts; where all parts overlap, to a few percent.
-    middle = slice(10, 50)
-    fitted, *_ = np.linalg.lstsq(pieced[:, middle].T, whole[:, middle].T, rcond=None)
-    missed = whole[:, middle].T - pieced[:, middle].T @ fitted
-    assert np.abs(missed).max() < 0.03 * np.abs(whole).max()
+    moments = moments_of(parts)
+    spectra = spectra_of(parts).astype(float)
+    covered = np.repeat([galaxy.covered.numpy() for galaxy in parts], 62, axis=0)
+    mean = spectra.sum(axis=0) / covered.sum(axis=0)
+    deviations = np.where(covered, spectra - mean, 0)
+    np.testing.assert_allclose(moments.mean, mean, rtol=1e-6)
+    np.testing.assert_allclose(moments.covariance(), deviations.T @ deviations / len(spectra), atol=1e-4)
 
 
 def test_a_galaxy_that_covers_everything_is_simply_projected(galaxies: list[Galaxy]) -> None:
@@ -116,7 +117,7 @@ def test_poor_coverage_falls_back_on_the_mean_and_does_not_explode(galaxies: lis
     covered[[10, 11]] = True  # two channels cannot tell six components apart
     noise = rng.normal(0, np.sqrt(found.rest), (200, WAVE)) * covered
     codes = noise @ found.components.T @ gap_filling(found.components, found.variances, found.rest, covered).T
-    assert np.abs(codes).max() < 1.5 * np.sqrt(found.variances[0])
+    assert (codes.std(axis=0) < np.sqrt(found.variances)).all()
     nothing = np.zeros(WAVE, bool)
     empty = gap_filling(found.components, found.variances, found.rest, nothing)
     assert np.isfinite(empty).all()

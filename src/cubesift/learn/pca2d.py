@@ -121,7 +121,7 @@ class _FluxError(torch.autograd.Function):
     def forward(
         ctx: Any, codes: Tensor, basis: Tensor, mean: Tensor, flux: Tensor, weights: Tensor, squared: bool
     ) -> Tensor:
-        total = codes.new_zeros((), dtype=torch.float64)
+        total = codes.new_zeros(())
         gradient = torch.empty_like(codes)
         for start in range(0, len(codes), _FluxError.CHUNK):
             some = slice(start, start + _FluxError.CHUNK)
@@ -131,7 +131,7 @@ class _FluxError(torch.autograd.Function):
             slope = residual.mul_(2) if squared else residual.sign_()
             gradient[some] = (slope @ basis.T) * weights[some, None]
         ctx.save_for_backward(gradient)
-        return total.to(codes.dtype)
+        return total
 
     @staticmethod
     def backward(ctx: Any, above: Tensor) -> Any:

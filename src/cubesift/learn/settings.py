@@ -36,7 +36,7 @@ class Training:
     redshift_weight: Annotated[float, Field(ge=0)] = 0.1  # lambda; the head is off at 0
     epochs: Annotated[int, Field(ge=1)] = 50
     batch: Annotated[int, Field(ge=1)] | None = None  # galaxies per step; None = the paper's
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     halve_every: Annotated[int, Field(ge=1)] = 10  # epochs
     split: Literal["first", "hash"] = "first"  # first: in order of plate; hash: by galaxy, repeats together
     first: Annotated[int, Field(ge=1)] = 2000  # galaxies to learn from, when split = "first"
