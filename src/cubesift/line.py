@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,10 @@ def make(
     """
     run = _as_run(run)
     line = settings_of(run, recipe)
-    recipes = (_recipe_of(model),) if model else line.prepare
+    if model:  # others are prepared as its own samples were, and the run remembers that
+        line = replace(line, prepare=(_recipe_of(model),), train=())
+        write_settings(line, run.path / "run.toml")
+    recipes = line.prepare
     simulated = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
     if simulated and not are_prepared(run, recipes):
         simulate(run, line, simulate_galaxies, None, workers)
@@ -60,9 +64,7 @@ def make(
     if model is None and count >= FEW:
         train(run, line, device)
     elif model is None:
-        say(
-            f"{count} galaxies are fewer than {FEW}: nothing is trained, each cube's spaxels are ranked alone"
-        )
+        say(f"{count} galaxies, fewer than {FEW}: nothing is trained, each cube's spaxels are ranked alone")
     if model or count >= FEW:
         embed(run, model, device)
     if not is_detected(run, line.detect):
@@ -127,8 +129,6 @@ def simulate(
     workers: int | None = None,
 ) -> None:
     """Simulate a survey into the run, in the archive's own files."""
-    from dataclasses import replace
-
     from cubesift.simulate.survey import Simulation, simulate_survey
 
     settings = line.simulate or Simulation()
@@ -159,10 +159,16 @@ def prepare(
     """
     run = _as_run(run)
     folder = cubes or run.cubes
-    if cubes is None and not folder.exists() and not run.recipes():
-        raise CubesiftError(f"{run.path}: no cubes. Give --cubes DIR, fetch some, or simulate a survey.")
-    sources = find_sources(folder) if cubes is not None or folder.exists() else []
-    drpall = drpall or next(iter(sorted(folder.glob("drpall-*.fits*"))), None)
+    if cubes is None and not folder.exists():
+        if not (there := prepared_galaxies(run, recipes)):
+            raise CubesiftError(f"{run.path}: no cubes. Give --cubes DIR, fetch some, or simulate a survey.")
+        say(f"prepare: {there} there already, and no cubes to look for more")
+        return
+    sources = find_sources(folder)
+    if not sources:
+        raise CubesiftError(f"{folder}: no cubes in it. Expected FITS files (.fits, .fits.gz), at any depth.")
+    beside = (path for ending in (".fits", ".fits.gz") for path in sorted(folder.glob(f"drpall-*{ending}")))
+    drpall = drpall or next(beside, None)
     if catalog is not None:
         read_catalog(catalog).save(run.catalog)
     elif drpall is not None and (cubes is not None or not run.catalog.exists()):
@@ -184,7 +190,7 @@ def prepare(
     if len(rejected) > 20:
         say(f"  and {len(rejected) - 20} more, all in the report")
     if not prepared_galaxies(run, recipes) and shard is None:
-        raise CubesiftError(f"{folder}: none of its {len(sources)} cubes can be used; see the reasons above.")
+        raise CubesiftError(f"{folder}: none of its cubes can be used, for the reasons above.")
 
 
 def train(run: Path | Run, line: Line, device: str = "cpu") -> None:
