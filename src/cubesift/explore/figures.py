@@ -102,7 +102,7 @@ def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) 
         len(panels),
         height_ratios=(1, 0.045),
         hspace=0.06,
-        wspace=0.12,
+        wspace=0.15,
         left=0.055,
         right=0.985,
         top=0.91,
@@ -135,7 +135,7 @@ def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) 
         bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
         bar.set_label(panel.unit, fontsize=SMALL - 1, color=QUIET, labelpad=2)
         bar.ax.tick_params(labelsize=SMALL - 1, colors=QUIET, length=2.5)
-        bar.ax.locator_params(nbins=5)
+        bar.ax.locator_params(nbins=4)
         bar.outline.set_visible(False)
     figure.axes[0].set_ylabel("arcsec", fontsize=SMALL - 1, color=QUIET, labelpad=1)
     return figure
@@ -179,7 +179,7 @@ def spectra(wave: np.ndarray, shown: Sequence[Spectrum], frame: str, redshift: f
         reach = max(float(np.nanmax(np.abs(left[good]), initial=0)) * 1.1, 6.0)
         below.set_yscale("asinh", linear_width=3)  # the noise stays to be seen where something is far off
         below.set_ylim(-reach, reach)
-        tick = max(tick for tick in (5, 50, 500, 5000, 50000) if tick <= reach)
+        tick = max(tick for tick in (5, 20, 50, 200, 500, 2000, 5000, 1e5) if tick <= reach)
         below.yaxis.set_major_locator(FixedLocator([-tick, 0, tick]))
         below.yaxis.set_minor_locator(NullLocator())
         below.yaxis.set_major_formatter("{x:g}")

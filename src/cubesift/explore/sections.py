@@ -153,14 +153,12 @@ def galaxy_table(findings: Findings, shown: Sequence[str]) -> str:
 
 
 def spaxel_table(findings: Findings, most: int) -> str:
-    """The strangest spaxels."""
+    """The strangest spaxels; of several cubes one each, which is at 100 percent in its own."""
     spaxels = findings.strangest_spaxels(most)
+    columns = {"score": "strangeness", "percentile": "percentile in the cube", "signal_to_noise": "S/N"}
+    if len(set(spaxels["plateifu"].tolist())) > 1:
+        columns.pop("percentile")
     rows = []
     for row, (name, y, x) in enumerate(zip(spaxels["plateifu"], spaxels["y"], spaxels["x"], strict=True)):
-        values = [f"{spaxels[column][row]:.1f}" for column in ("score", "percentile", "signal_to_noise")]
-        rows.append([f"{text(name)}/{y},{x}", *values])
-    return table(
-        ["spaxel (y, x)", "strangeness", "percentile in its cube", "S/N"],
-        rows,
-        ["", "n", "n", "n"],
-    )
+        rows.append([f"{text(name)}/{y},{x}", *(f"{spaxels[column][row]:.1f}" for column in columns)])
+    return table(["spaxel (y, x)", *columns.values()], rows, ["", *["n"] * len(columns)])
