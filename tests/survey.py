@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from cubesift.cli import main
 from cubesift.data.run import Run
 from cubesift.simulate.survey import Simulation, simulate_survey
 
@@ -41,6 +44,10 @@ widths = [4]
 batch = 4
 epochs = 6
 split = "hash"
+
+[report]
+galaxies = 2
+spaxels = 2
 """
 COMMAND = Path(sys.executable).with_name("cubesift")
 # One thread: what is compared bit for bit must not hang on how busy the machine is.
@@ -88,6 +95,16 @@ def cubesift(*words: str | Path, code: int = 0) -> tuple[str, str]:
     out, err = process.communicate(timeout=300)
     assert process.returncode == code, f"{out}\n{err}"
     return out, err
+
+
+def refusal(*words: str | Path) -> str:
+    """Run `cubesift ...` here, which must end with exit code 1 and one line of error: that line."""
+    err = StringIO()
+    with redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    assert ended.value.code == 1
+    assert err.getvalue().count("\n") == 1
+    return err.getvalue().removeprefix("cubesift: ")
 
 
 def digests(folder: Path) -> dict[str, str]:

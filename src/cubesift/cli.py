@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -196,10 +197,10 @@ def make(
     )
 
 
-def main() -> None:
-    """Run the command line; what a person can mend is one line and exit code 1."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run these words, by default the command line; what a person can mend is one line and exit code 1."""
     try:
-        app()
+        app(words)
     except CubesiftError as error:
         print(f"cubesift: {error}", file=sys.stderr)
         sys.exit(1)

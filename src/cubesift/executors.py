@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import re
@@ -78,6 +79,7 @@ def _dask(address: str) -> Iterator[Executor]:
         raise CubesiftError("--executor dask: needs Dask. Install cubesift[dask]") from None
     if not re.fullmatch(r"(\w+://)?.+:\d+", address):
         raise CubesiftError(f"--executor dask:{address}: expected HOST:PORT of a scheduler")
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # our line says it without traceback
     try:
         client = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
     except OSError as error:
@@ -86,7 +88,8 @@ def _dask(address: str) -> Iterator[Executor]:
         try:
             yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
         except (KilledWorker, CancelledError) as error:
+            why = str(error) or "no scheduler any more"
             raise CubesiftError(
-                f"{address}: the cluster gave up ({error}). Nothing finished was lost: see to its workers "
-                "and run the same command again."
+                f"{address}: the cluster gave up ({why}). Nothing finished was lost: see to its workers and "
+                "run the same command again."
             ) from None

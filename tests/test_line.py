@@ -1,0 +1,220 @@
+"""The whole line on a small survey: what is missing is done, what is bad is named, the rest comes through."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cubesift.data.embeddings import Embeddings
+from cubesift.data.outliers import Outliers
+from cubesift.data.run import Run
+from tests.damaged import DAMAGES, PHRASES
+from tests.logcubes import logcube, write_logcube
+from tests.survey import RECIPE, cubesift, digests, given, refusal
+
+
+@pytest.fixture
+def copied(undisturbed: Run, tmp_path: Path) -> Run:
+    """A run that went well, to be changed."""
+    return Run(shutil.copytree(undisturbed.path, tmp_path / "run"))
+
+
+def stamps(run: Run) -> dict[Path, tuple[int, int]]:
+    """Which file is where, and when it was written."""
+    files = (path for path in run.path.rglob("*") if path.is_file())
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_second_make_does_nothing(survey: Run, copied: Run) -> None:
+    before = stamps(copied)
+    out, _ = cubesift("make", copied.path, *given(survey))
+    assert "prepare: 0 done, 10 there already, 0 rejected" in out
+    assert "train" not in out
+    assert "detect" not in out
+    assert stamps(copied) == before
+
+
+def test_the_same_seed_finds_the_same(survey: Run, undisturbed: Run, tmp_path: Path) -> None:
+    cubesift("make", tmp_path / "again", *given(survey), "--workers", "1")
+    again, before = digests(tmp_path / "again"), digests(undisturbed.path)
+    assert again.keys() == before.keys()
+    # The report names its folder and how long the training took.
+    assert [name for name in again if again[name] != before[name]] in ([], ["report.html"])
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all kinds of damaged files."""
+    folder = tmp_path_factory.mktemp("damaged")
+    good = write_logcube(tmp_path_factory.mktemp("good") / "manga-8485-1901-LOGCUBE.fits.gz", logcube(4))
+    for damage in DAMAGES.values():
+        damage(good, folder)
+    return folder
+
+
+def test_among_damaged_files_the_good_ones_come_through(
+    survey: Run, undisturbed: Run, damaged: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(damaged, tmp_path / "cubes")
+    for cube in survey.cubes.rglob("*LOGCUBE.fits.gz"):
+        (folder / cube.name).symlink_to(cube)
+    run = Run(tmp_path / "run")
+    words = ["--cubes", folder, "--catalog", survey.catalog, "--recipe", survey.path / "tiny.toml"]
+    out, err = cubesift("make", run.path, *words)
+    assert len(DAMAGES) >= 20
+    assert f"prepare: 10 done, 0 there already, {len(DAMAGES)} rejected" in out
+    assert err == ""
+    reasons = {record["file"]: record["reason"] for record in run.rejected()}
+    report = run.report.read_text()
+    for name, phrase in PHRASES.items():
+        file = next(file for file in reasons if re.match(f"manga-{name}-LOGCUBE.fits", file))
+        assert re.search(phrase, reasons[file])
+        assert "\n" not in reasons[file]
+        assert file in report
+    assert len(reasons) == len(DAMAGES)
+    # Bit for bit as if the damaged ones had not been there.
+    for name in ("cae2d", "pca2d"):
+        seen, alone = (Embeddings.load(one.embeddings(name)) for one in (run, undisturbed))
+        np.testing.assert_array_equal(seen.plateifu, alone.plateifu)
+        np.testing.assert_array_equal(seen.vectors, alone.vectors)
+    seen, alone = Outliers.load(run.path).galaxies, Outliers.load(undisturbed.path).galaxies
+    for column, values in alone.items():
+        np.testing.assert_array_equal(seen[column], values)
+    out, _ = cubesift("prepare", run.path, *words)
+    assert f"prepare: 0 done, 10 there already, {len(DAMAGES)} rejected" in out
+
+
+def test_a_folder_with_no_good_cube_ends_in_one_line(damaged: Path, tmp_path: Path) -> None:
+    out, err = cubesift("make", tmp_path / "run", "--cubes", damaged, code=1)
+    assert f"prepare: 0 done, 0 there already, {len(DAMAGES)} rejected" in out
+    assert err == f"cubesift: {damaged}: none of its cubes can be used, for the reasons above.\n"
+    assert len(Run(tmp_path / "run").rejected()) == len(DAMAGES)
+
+
+def test_a_mended_cube_is_no_longer_rejected(survey: Run, tmp_path: Path) -> None:
+    folder, run = tmp_path / "cubes", Run(tmp_path / "run")
+    folder.mkdir()
+    cube = next(iter(survey.cubes.rglob("*LOGCUBE.fits.gz")))
+    (folder / cube.name).write_bytes(cube.read_bytes()[:1_000_000])
+    words = ["prepare", run.path, "--cubes", folder, "--recipe", survey.path / "tiny.toml"]
+    assert "none of its cubes" in refusal(*words)
+    assert "cut off" in run.rejected()[0]["reason"]
+    shutil.copy(cube, folder)
+    out, _ = cubesift(*words)
+    assert "prepare: 1 done, 0 there already, 0 rejected" in out
+    assert run.rejected() == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (
+            RECIPE.replace("epochs", "epoch", 1),
+            r"train has no setting 'epoch'; it has name, system, .*epochs",
+        ),
+        (RECIPE.replace("[[train]]", "[[trian]]", 1), r"\[trian\] is not a verb; there are .*train"),
+        (RECIPE.replace("epochs = 6", "epochs = 'six'", 1), "train.0.epochs: .*integer.* .it says 'six'"),
+        (RECIPE[:22], "not TOML"),
+        ('[[prepare]]\nlike = "manga"', r"like = 'manga', but there are \['cubesift', 'paper'\]"),
+    ],
+)
+def test_a_misspelt_recipe_is_named(survey: Run, tmp_path: Path, recipe: str, said: str) -> None:
+    (tmp_path / "mine.toml").write_text(recipe)
+    line = refusal("make", tmp_path / "run", "--cubes", survey.cubes, "--recipe", tmp_path / "mine.toml")
+    assert line.startswith(f"{tmp_path / 'mine.toml'}: ")
+    assert re.search(said, line)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["make", "run"], "run: no cubes. Give --cubes DIR"),
+        (["make", "run", "--cubes", "empty"], "empty: no cubes in it. Expected FITS files"),
+        (["make", "run", "--cubes", "nowhere"], "nowhere: not there. Give the folder that holds the cubes."),
+        (["make", "run", "--recipe", "nowhere.toml"], "nowhere.toml: no such recipe"),
+        (["make", "run", "--cubes", "empty", "--catalog", "nowhere.csv"], "empty: no cubes in it"),
+        (["make", "run", "--model", "nowhere"], "nowhere: no finished model here"),
+        (["make", "file", "--cubes", "empty"], "file/run.toml: cannot be written (File exists)"),
+        (["train", "run"], "run/samples/paper.zarr: not there. Run the verb that makes it first"),
+        (["embed", "run"], "run: no trained model. Run `cubesift train` first"),
+        (["detect", "run"], "run: no samples. Run prepare first."),
+        (["report", "run"], "run/outliers.parquet: not there. Run the verb that makes it first"),
+        (["show", "nowhere"], "nowhere: no such run"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("file").touch()
+    assert refusal(*words).startswith(said)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+GALAXY = "9001-1903"
+AGAIN = r"Remove .* again|Make it again|make it again"
+
+
+@pytest.mark.parametrize(
+    ("file", "verb"),
+    [
+        ("catalog.parquet", "prepare"),
+        ("samples/tiny.zarr/store.json", "prepare"),
+        (f"samples/tiny.zarr/{GALAXY}/zarr.json", "train"),
+        (f"samples/tiny.zarr/{GALAXY}/flux/zarr.json", "train"),
+        (f"samples/tiny.zarr/{GALAXY}/flux/c/0/0/0", "train"),
+        ("models/cae2d/split/resume.pt", "train"),
+        ("models/pca2d/all/model.json", "embed"),
+        ("models/pca2d/all/weights.safetensors", "embed"),
+        ("embeddings/cae2d.parquet", "detect"),
+        (f"reconstructions/pca2d.zarr/{GALAXY}/chi2/c/0/0", "detect"),
+        ("outliers.parquet", "report"),
+        (f"samples/tiny.zarr/{GALAXY}/image/c/0/0/0", "report"),
+    ],
+)
+def test_a_file_cut_in_half_is_named_with_what_to_do(
+    survey: Run, copied: Run, file: str, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copied.path.parent)
+    if verb == "train":
+        fold = copied.model("cae2d", "split")
+        shutil.rmtree(copied.path / "models" / "cae2d" / "all")
+        (fold / "model.json").unlink()
+        (fold / "weights.safetensors").rename(fold / "resume.pt")
+        if not file.endswith("resume.pt"):
+            (fold / "resume.pt").unlink()
+    truncate(copied.path / file)
+    words = ["--cubes", survey.cubes / "9001"] if verb == "prepare" else []  # no drpall there to go by
+    line = refusal(verb, "run", *words)
+    damaged = next(part for part in (file, *map(str, Path(file).parents)) if f"run/{part}: " in line)
+    assert damaged
+    assert re.search(AGAIN, line)
+
+
+def test_a_damaged_sample_is_made_anew(survey: Run, undisturbed: Run, copied: Run) -> None:
+    truncate(copied.samples("tiny") / GALAXY / "flux/c/0/0/0")
+    shutil.rmtree(copied.samples("tiny") / GALAXY)  # as the line says
+    out, _ = cubesift("make", copied.path, *given(survey))
+    assert "prepare: 1 done, 9 there already, 0 rejected" in out
+    assert "train" not in out
+    assert digests(copied.path) == digests(undisturbed.path)
+
+
+def test_a_new_recipe_is_prepared_without_the_others_again(survey: Run, copied: Run) -> None:
+    recipe = copied.path.parent / "two.toml"
+    recipe.write_text(RECIPE + '\n[[prepare]]\nname = "rest"\nlike = "cubesift"\nside = 8\nrebin = 16\n')
+    before = stamps(copied)
+    words = ["--cubes", survey.cubes, "--catalog", survey.catalog, "--recipe", recipe]
+    out, _ = cubesift("prepare", copied.path, *words)
+    assert "prepare: 10 done, 0 there already, 0 rejected" in out
+    assert copied.recipes() == ["rest", "tiny"]
+    after = stamps(copied)
+    assert {path for path in before if before[path] != after[path]} == {copied.path / "run.toml"}
