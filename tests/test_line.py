@@ -14,7 +14,7 @@ from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
 from tests.damaged import DAMAGES, PHRASES
 from tests.logcubes import logcube, write_logcube
-from tests.survey import RECIPE, cubesift, digests, given, refusal
+from tests.survey import RECIPE, cubesift, digests, given, made_once, refusal
 
 
 @pytest.fixture
@@ -46,14 +46,18 @@ def test_the_same_seed_finds_the_same(survey: Run, undisturbed: Run, tmp_path: P
     assert [name for name in again if again[name] != before[name]] in ([], ["report.html"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all kinds of damaged files."""
-    folder = tmp_path_factory.mktemp("damaged")
-    good = write_logcube(tmp_path_factory.mktemp("good") / "manga-8485-1901-LOGCUBE.fits.gz", logcube(4))
-    for damage in DAMAGES.values():
-        damage(good, folder)
-    return folder
+
+    def damage_all(folder: Path) -> None:
+        folder.mkdir()
+        good = tmp_path_factory.mktemp("good") / "manga-8485-1901-LOGCUBE.fits.gz"
+        write_logcube(good, logcube(4))
+        for damage in DAMAGES.values():
+            damage(good, folder)
+
+    return made_once(tmp_path_factory, "damaged", damage_all)
 
 
 def test_among_damaged_files_the_good_ones_come_through(
