@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cubesift.data.embeddings import Embeddings, Reconstruction, Reconstructions
 from cubesift.data.outliers import BY_ITSELF, Outliers
 from cubesift.data.run import Run
+from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance
 from cubesift.detect.itself import rebuilt_by_itself
 from cubesift.detect.neighbours import mean_distance
@@ -243,6 +244,22 @@ def test_a_star_before_the_disc_stands_out_though_the_model_could_learn_it() -> 
     score = rebuilt_by_itself(*noisy(rng, truth)).score
     y, x = np.unravel_index(np.nanargmax(score), score.shape)
     assert np.hypot(y - 11, x - 4) < 3
+
+
+def test_a_patch_the_network_missed_is_named_by_the_linear_model_of_its_own_cube(tmp_path: Path) -> None:
+    run = write_run(tmp_path, count=25)
+    name = names_of(25)[7]
+    rng = np.random.default_rng(11)
+    truth = galaxy(rng)
+    truth[3:6, 9:12] += 0.25 * np.exp(-((np.arange(GRID.size) - 500) ** 2) / 2 / 1.5**2).astype(np.float32)
+    samples = Samples.open(run.samples("paper"))
+    samples.write(sample(name, *noisy(rng, truth)))
+    outliers = score_galaxies(run, Detection(by_itself=True))
+    first = outliers.galaxies["itself.paper"].argmax()
+    assert outliers.galaxies["plateifu"][first] == name
+    assert named(outliers, name) == "itself"
+    assert set(outliers.spaxels["model"]) == {"pca2d", ""}
+    assert "itself.paper" not in score_galaxies(run, Detection()).galaxies
 
 
 def test_a_dull_cube_has_no_spaxel_far_above_the_rest() -> None:

@@ -15,8 +15,9 @@ class Outliers:
     """Two tables, strangest first. Higher is stranger; percentiles run from 0 to 100.
 
     galaxies: plateifu, mangaid, percentile (over all scores), named_by ("neighbours",
-        "reconstruction", "both" or ""), and per score `<method>.<model>` and
-        `<method>.<model>.percentile`. No rows where there were too few galaxies to rank.
+        "reconstruction", "both", "itself" or ""), and per score `<method>.<model>` and
+        `<method>.<model>.percentile`; of the method "itself", a linear model of each cube's own spaxels,
+        `itself.<recipe>`. No rows where there were too few galaxies to rank.
     spaxels: plateifu, y, x (of the samples' grid), score, percentile (within its cube),
         signal_to_noise, model ("" where the cube was judged by itself).
     """

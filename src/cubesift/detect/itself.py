@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from cubesift.data.embeddings import Reconstruction
+from cubesift.data.samples import Samples
+from cubesift.detect.settings import Detection
 from cubesift.detect.trend import trend_of
 
 FEWEST = 12  # spaxels; with fewer there is nothing to call usual
@@ -21,6 +24,25 @@ class ByItself:
 
     score: np.ndarray  # (y, x) spreads above what is usual at its S/N; nan = not ranked
     reconstruction: Reconstruction
+
+
+def each_by_itself(samples: Samples, settings: Detection) -> Iterator[tuple[str, ByItself]]:
+    """Every cube of the samples judged by its own spaxels, as (plateifu, what came of it)."""
+    for name in samples.names:
+        arrays, record = samples.arrays(name, "unclipped", "ivar"), samples.record(name)
+        psf = record.psf_fwhm / record.spaxel
+        yield (
+            name,
+            rebuilt_by_itself(
+                arrays["unclipped"],
+                arrays["ivar"],
+                settings.components,
+                settings.trimmed,
+                settings.min_good,
+                settings.min_signal_to_noise,
+                apart=psf if np.isfinite(psf) else 5.0,
+            ),
+        )
 
 
 def rebuilt_by_itself(

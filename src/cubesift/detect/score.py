@@ -12,7 +12,7 @@ from cubesift.data.outliers import BY_ITSELF, Outliers
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Columns, Provenance, fingerprint
-from cubesift.detect.itself import rebuilt_by_itself
+from cubesift.detect.itself import each_by_itself
 from cubesift.detect.neighbours import mean_distance
 from cubesift.detect.ranking import agreed, percentiles
 from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess, mean_error
@@ -86,7 +86,7 @@ def _embedded(run: Run) -> list[str]:
 
 
 def _provenance(run: Run, settings: Detection, models: Sequence[str]) -> Provenance:
-    parents = {} if models else {"samples": _finest(run).id}
+    parents = {"samples": _finest(run).id} if settings.by_itself or not models else {}
     for model in models:
         parents[f"embeddings/{model}"] = Embeddings.load(run.embeddings(model)).provenance.id
         parents[f"reconstructions/{model}"] = Reconstructions.open(run.reconstructions(model)).provenance.id
@@ -119,6 +119,17 @@ def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers
                     score = scored(fold, settings)
                     both = zip(score.tolist(), percentiles(score).tolist(), strict=True)
                     column.update(zip(names, both, strict=True))
+    if settings.by_itself:
+        samples = _finest(run)
+        high: dict[str, float] = {}
+        for name, own in each_by_itself(samples, settings):
+            light = own.reconstruction.signal_to_noise
+            spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))
+            ranked = own.score[np.isfinite(own.score)]
+            high[name] = float(np.quantile(ranked, settings.own_quantile)) if len(ranked) else np.nan
+        score = np.array([high[name] for name in mangaids])
+        pairs = zip(score.tolist(), percentiles(score).tolist(), strict=True)
+        scores["itself." + samples.store.path.stem] = dict(zip(mangaids, pairs, strict=True))
     provenance = _provenance(run, settings, models)
     return Outliers(_galaxy_table(scores, mangaids, settings), strangest_first(spaxels), provenance)
 
@@ -133,17 +144,18 @@ def _galaxy_table(
         for column, galaxies in scores.items()
     }
     all_percentiles = np.array([pair[:, 1] for pair in pairs.values()]).reshape(len(pairs), len(names)).T
-    overall = percentiles(agreed(all_percentiles))
-    named = {}
-    for method in METHODS:
-        own = [column.split(".")[0] == method for column in pairs]
-        # Agreed over the models; a hair below, so that rounding does not decide.
-        named[method] = agreed(all_percentiles[:, own]) >= settings.named_above - 1e-9
+    # Agreed over the models first, then over the methods: three networks do not outvote another method.
+    methods: dict[str, list[int]] = {column.split(".")[0]: [] for column in pairs}
+    for number, column in enumerate(pairs):
+        methods[column.split(".")[0]].append(number)
+    by_method = {method: agreed(all_percentiles[:, own]) for method, own in methods.items()}
+    together = np.array(list(by_method.values())).reshape(len(by_method), len(names)).T
+    overall = percentiles(agreed(together))
     columns: Columns = {
         "plateifu": np.array(names, dtype=str),
         "mangaid": np.array([mangaids[name] for name in names], dtype=str),
         "percentile": overall,
-        "named_by": _named_by(named["neighbours"], named["reconstruction"]),
+        "named_by": _named_by(by_method, settings.named_above, len(names)),
     }
     for column, pair in pairs.items():
         columns[column] = pair[:, 0]
@@ -152,10 +164,18 @@ def _galaxy_table(
     return {name: values[order] for name, values in columns.items()}
 
 
-def _named_by(neighbours: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
-    """(n,) str: which of the two methods names each galaxy, "both", or ""."""
-    one = np.where(neighbours, "neighbours", np.where(reconstruction, "reconstruction", ""))
-    return np.where(neighbours & reconstruction, "both", one)
+def _named_by(by_method: dict[str, np.ndarray], above: float, count: int) -> np.ndarray:
+    """(n,) str: which of the paper's two methods names each galaxy, "both", else "itself", or ""."""
+    # A hair below, so that rounding does not decide.
+    named = {method: percentile >= above - 1e-9 for method, percentile in by_method.items()}
+    neighbours, reconstruction, itself = (
+        named.get(method, np.zeros(count, bool)) for method in ("neighbours", "reconstruction", "itself")
+    )
+    said = np.where(itself, "itself", "").astype("U14")
+    said[reconstruction] = "reconstruction"
+    said[neighbours] = "neighbours"
+    said[neighbours & reconstruction] = "both"
+    return said
 
 
 def _check_partners(model: str, embeddings: Embeddings, reconstructions: Reconstructions) -> None:
@@ -184,19 +204,7 @@ def _by_themselves(run: Run, settings: Detection) -> Outliers:
     about = {"samples": samples.store.path.name}
     reconstructions = Reconstructions.create(run.reconstructions(BY_ITSELF), provenance, about)
     spaxels = []
-    for name in samples.names:
-        arrays = samples.arrays(name, "unclipped", "ivar")
-        record = samples.record(name)
-        psf = record.psf_fwhm / record.spaxel
-        own = rebuilt_by_itself(
-            arrays["unclipped"],
-            arrays["ivar"],
-            settings.components,
-            settings.trimmed,
-            settings.min_good,
-            settings.min_signal_to_noise,
-            apart=psf if np.isfinite(psf) else 5.0,
-        )
+    for name, own in each_by_itself(samples, settings):
         reconstructions.write(name, own.reconstruction, {})
         light = own.reconstruction.signal_to_noise
         spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))

@@ -25,7 +25,10 @@ class Detection:
     named_above: Annotated[float, Field(ge=0, le=100)] = 95.0  # percentile
     min_signal_to_noise: Annotated[float, Field(gt=0)] = 1.0  # per channel: fainter spaxels are not ranked
     spaxels_per_cube: Annotated[int, Field(ge=1)] | None = None  # rows kept a cube, strangest; None = all
-    # The rest is for cubes judged by themselves.
+    # A linear model of each cube's own spaxels, beside the networks: what it finds they have to beat.
+    by_itself: bool = False
+    own_quantile: Fraction = 0.95  # of the spaxels' scores within a cube, for the galaxy's
+    # The rest is for cubes judged by themselves, with or without a network.
     components: Annotated[int, Field(ge=1)] = 8  # of the low-rank model
     trimmed: Fraction = 0.05  # of the spaxels, left out of its second fit
     min_good: Fraction = 0.5  # of the channels: spaxels with fewer are not ranked

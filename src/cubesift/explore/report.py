@@ -75,13 +75,15 @@ def _summary(findings: Findings, simulated: bool) -> str:
     kind = " simulated" if simulated else ""
     if ranked:
         by = {
-            one: int((galaxies["named_by"] == one).sum()) for one in ("both", "neighbours", "reconstruction")
+            one: int((galaxies["named_by"] == one).sum())
+            for one in ("both", "neighbours", "reconstruction", "itself")
         }
         words = (
             f"{ranked:,}{kind} galaxies ranked by {_listed(findings.models)}. "
             f"{by['both']} named by both methods, {by['neighbours']} by their neighbours alone, "
             f"{by['reconstruction']} by their reconstruction alone."
         )
+        words += f" {by['itself']} more by their own spaxels." if by["itself"] else ""
     else:
         count = len(findings.reconstructions.names)
         alone = (
@@ -129,6 +131,11 @@ def _galaxies(findings: Findings, shown: Sequence[tuple[str, Pictures]], cards: 
         "<b>Badly rebuilt</b>: how far the model's cube is from the observed one. Places by several scores "
         "are joined by their geometric mean."
     )
+    if any(column.startswith("itself.") for column in findings.outliers.galaxies):
+        said += (
+            " <b>Odd within itself</b>: how far the oddest twentieth of its spaxels is from a linear model "
+            "of the same cube; no network and no other galaxy is asked."
+        )
     ranking = galaxy_table(findings, [name for name, _ in shown])
     ranking = f"<details><summary>The ranking as a table</summary>{ranking}</details>"
     return f"<p>{said}</p>{sheet(findings, shown)}{ranking}{_legend()}{''.join(cards)}"

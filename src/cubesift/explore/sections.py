@@ -12,7 +12,17 @@ from cubesift.data.samples import SampleRecord
 from cubesift.explore.pictures import Pictures
 from cubesift.explore.reading import Findings
 
-METHODS = {"neighbours": "far from its neighbours", "reconstruction": "badly rebuilt"}
+METHODS = {
+    "neighbours": "far from its neighbours",
+    "reconstruction": "badly rebuilt",
+    "itself": "odd within itself",
+}
+NAMED = {
+    "neighbours": "its neighbours",
+    "reconstruction": "its reconstruction",
+    "both": "its neighbours and its reconstruction",
+    "itself": "its own spaxels",
+}
 MOST_ROWS = 200  # of the table of all galaxies; those that are named always stand in it
 
 
@@ -63,8 +73,7 @@ def card(findings: Findings, plateifu: str, pictures: Pictures, simulated: bool)
     record = findings.samples.record(plateifu)
     place = findings.place(plateifu)
     named = str(findings.outliers.galaxies["named_by"][place]) if place is not None else ""
-    by = "its neighbours and its reconstruction" if named == "both" else f"its {named}"
-    chip = f'<span class="chip">named by {text(by)}</span>' if named else ""
+    chip = f'<span class="chip">named by {NAMED[named]}</span>' if named else ""
     rank = f'<span class="rank">{place + 1}</span> ' if place is not None else ""
     links = " · ".join(
         f'<a href="{text(to)}" rel="noopener">{text(what)}</a>' for what, to in links_of(record, simulated)

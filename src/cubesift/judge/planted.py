@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
+
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
 from cubesift.data.store import read_parquet
@@ -12,7 +14,7 @@ from cubesift.data.store import read_parquet
 def beside_planted(run: Run, count: int = 10) -> str:
     """The `count` strangest galaxies with what `truth.parquet` says was planted, as lines of text.
 
-    The last line puts the number in its place: what a random ranking would have found.
+    The last lines count what each score found, the linear one too, and what a random ranking would have.
 
     Raises:
         CubesiftError: the run has no ranking, or no truth.
@@ -28,11 +30,17 @@ def beside_planted(run: Run, count: int = 10) -> str:
         percentile, named = galaxies["percentile"][place - 1], galaxies["named_by"][place - 1]
         kinds = ", ".join(planted.get(name, ())) or "-"
         rows.append(f"{place:>4} {name:<12} {percentile:>10.1f}  {named or '-':<15} {kinds}")
-    odd = [name for name in names if name in planted]
-    found = sum(name in planted for name in names[:count])
-    by_chance = len(odd) * min(count, len(names)) / max(len(names), 1)
+    odd = {name for name in names if name in planted}
+    count = min(count, len(names))
+    by_chance = len(odd) * count / max(len(names), 1)
     rows.append(
-        f"{found} of the {min(count, len(names))} hold something planted; {len(odd)} of all {len(names)} do, "
-        f"so a random ranking would have {by_chance:.1f}."
+        f"{len(odd)} of the {len(names)} hold something planted. Of these, among the {count} strangest:"
     )
+    found = {"all scores together": np.array(names[:count])}
+    for column in galaxies:
+        if column.endswith(".percentile"):
+            strangest = np.argsort(-galaxies[column], kind="stable")[:count]
+            found[column.removesuffix(".percentile")] = galaxies["plateifu"][strangest]
+    rows += [f"  {score:<24} {sum(str(name) in odd for name in first)}" for score, first in found.items()]
+    rows.append(f"  {'at random':<24} {by_chance:.1f}")
     return "\n".join(rows)
