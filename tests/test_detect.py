@@ -20,6 +20,8 @@ from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError, Stale
+from cubesift.explore.report import write_report
+from cubesift.explore.settings import Reporting
 from tests import little_run
 from tests.little_run import GRID, PARENTS, galaxy, names_of, noisy, sample, write_run, write_samples
 
@@ -259,6 +261,7 @@ def test_a_patch_the_network_missed_is_named_by_the_linear_model_of_its_own_cube
     assert outliers.galaxies["plateifu"][first] == name
     assert named(outliers, name) == "itself"
     assert set(outliers.spaxels["model"]) == {"pca2d", ""}
+    assert "odd within itself" in write_report(run, Reporting()).read_text()
     assert "itself.paper" not in score_galaxies(run, Detection()).galaxies
 
 

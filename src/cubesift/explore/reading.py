@@ -60,7 +60,7 @@ class Findings:
     @property
     def models(self) -> list[str]:
         """Names of the models that took part in the ranking."""
-        return sorted({name.split(".", 1)[1] for name in self.scores})
+        return sorted({name.split(".", 1)[1] for name in self.scores if not name.startswith("itself.")})
 
     @property
     def scores(self) -> list[str]:
