@@ -1,10 +1,7 @@
-"""A trained model on disk: weights, settings and history; and the state a killed training goes on from."""
+"""A trained model on disk: weights, settings and history."""
 
 from __future__ import annotations
 
-import csv
-import io
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +19,11 @@ from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.pca2d import PCA2d
+from cubesift.learn.resume import History, first_line, read_history, write_history
 from cubesift.learn.settings import Training
 
 System = CAE2d | PCA2d
 SYSTEMS: Mapping[str, type[CAE2d] | type[PCA2d]] = {"cae2d": CAE2d, "pca2d": PCA2d}
-
-Row = dict[str, int | float]
-History = list[Row]  # one per epoch
 
 
 def build_model(settings: Training, wave: int, side: int) -> System:
@@ -87,7 +82,7 @@ class Checkpoint:
             model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
         except (OSError, safetensors.SafetensorError, RuntimeError) as error:
             raise CubesiftError(
-                f"{folder}: its weights are damaged ({_first_line(error)}). Remove that folder and run "
+                f"{folder}: its weights are damaged ({first_line(error)}). Remove that folder and run "
                 "`cubesift train` again."
             ) from error
         return cls(
@@ -147,72 +142,3 @@ def find_model(path: Path, name: str = "") -> Path:
         if (folder / "model.json").exists():
             return folder
     raise CubesiftError(f"{path}: no finished model here (no model.json). Run `cubesift train` first.")
-
-
-def save_progress(
-    folder: Path, model: System, optimizer: torch.optim.Optimizer, history: History, provenance: Provenance
-) -> None:
-    """Write, in one rename, all that a training needs to go on after this epoch."""
-    state = {
-        "id": provenance.id,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "history": history,
-    }
-    # Through memory, so that a full disk is an OSError and not an error of torch's own.
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with written_beside(folder / "resume.pt") as partial:
-        partial.write_bytes(buffer.getbuffer())
-    if not (folder / "model.json").exists():  # else history.csv is that of the model from before
-        write_history(folder, history)
-
-
-def load_progress(
-    folder: Path, model: System, optimizer: torch.optim.Optimizer, provenance: Provenance, device: str
-) -> History:
-    """Fill model and optimizer from `resume.pt` if it is of this very training; the epochs done so far.
-
-    Raises:
-        CubesiftError: it is damaged.
-    """
-    path = folder / "resume.pt"
-    if not path.exists():
-        return []
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CubesiftError(
-            f"{path}: damaged ({_first_line(error)}). Remove it and run `cubesift train` again: this model "
-            "begins anew."
-        ) from error
-    if state["id"] != provenance.id:
-        remove(path)
-        return []
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    history: History = state["history"]
-    return history
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
-
-
-def write_history(folder: Path, history: History) -> None:
-    """Write history.csv, one row per epoch."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(history)
-    with written_beside(folder / "history.csv") as partial:
-        partial.write_text(text.getvalue())
-
-
-def read_history(folder: Path) -> History:
-    """Read history.csv."""
-    with (folder / "history.csv").open() as rows:
-        return [
-            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
-            for row in csv.DictReader(rows)
-        ]

@@ -70,7 +70,9 @@ class PCA2d(nn.Module):
         return codes / self.variances.sqrt()
 
     def encode(self, maps: Float[Tensor, "batch component y x"]) -> Float[Tensor, "batch latent 4 4"]:
-        latent: Tensor = self.encoder(maps)
+        # By their share of the light, as a fixed first layer of the 2D CAE would give them (the paper's
+        # remark): in units of their own the noise in the last ones drowns the first, and the redshift too.
+        latent: Tensor = self.encoder(maps * (self.variances / self.variances[0]).sqrt()[:, None, None])
         return latent
 
     def decode(self, latent: Float[Tensor, "batch latent 4 4"]) -> Float[Tensor, "batch component y x"]:

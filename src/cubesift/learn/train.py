@@ -12,18 +12,11 @@ import torch
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
-from cubesift.learn.checkpoint import (
-    SYSTEMS,
-    Checkpoint,
-    Row,
-    System,
-    build_model,
-    load_progress,
-    save_progress,
-)
+from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
+from cubesift.learn.resume import Row, load_progress, save_progress
 from cubesift.learn.settings import Training
 from cubesift.learn.split import Fold, folds
 
