@@ -128,3 +128,11 @@ def test_preparing_amid_twenty_kills(survey: Run, undisturbed: Run, tmp_path: Pa
 @pytest.mark.long
 def test_training_amid_twenty_kills(undisturbed: Run, tmp_path: Path) -> None:
     train_amid_kills(undisturbed, tmp_path, kills=20)
+
+
+@pytest.mark.long
+def test_a_worker_that_dies_as_the_pool_begins_is_noticed(survey: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    for number in range(10):
+        process = begin("prepare", tmp_path / str(number), *given(survey), "--workers", "2")
+        assert kill(process, "worker", rng)

@@ -33,6 +33,8 @@ def open_executor(where: str | None = None, workers: int | None = None) -> Itera
         # Not fork: Zarr has threads of its own.
         context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_become_worker)
+        # All workers at once: one that began while another died was never told, and waited for for ever.
+        pool._safe_to_dynamically_spawn_children = False  # type: ignore[attr-defined]
         try:
             yield pool
         except BrokenProcessPool:
