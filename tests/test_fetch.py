@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -289,7 +290,9 @@ def interrupted(server: BadServer, run: Run, signum: int) -> "subprocess.Complet
     """Fetch in another process and send it a signal while one cube is half here."""
     server.pause = 0.02  # a cube of 200 kB takes 13 pieces
     command = [sys.executable, "-c", SCRIPT, str(run.path), server.base, NAMES[0]]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs ignore SIGINT, and their children with them.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
     part = Part(run.cubes / cube_file(NAMES[0]))
     give_up = time.monotonic() + 15
     while part.size < 30_000 and time.monotonic() < give_up and process.poll() is None:
