@@ -72,9 +72,16 @@ def simulate(folder: Path) -> None:
     (folder / "tiny.toml").write_text(RECIPE)
 
 
-def given(survey: Run) -> list[str | Path]:
-    """The options that hand the survey's cubes, all of them, and the tiny recipe to a verb."""
-    return ["--cubes", survey.cubes, "--catalog", survey.catalog, "--recipe", survey.path / "tiny.toml"]
+def given(survey: Run, cubes: Path | None = None) -> list[str | Path]:
+    """The options that hand the survey's cubes (or others), all of them, and the tiny recipe to a verb."""
+    return [
+        "--cubes",
+        cubes or survey.cubes,
+        "--catalog",
+        survey.catalog,
+        "--recipe",
+        survey.path / "tiny.toml",
+    ]
 
 
 def begin(*words: str | Path) -> subprocess.Popen[str]:
