@@ -84,21 +84,22 @@ def given(survey: Run, cubes: Path | None = None) -> list[str | Path]:
     ]
 
 
-def begin(*words: str | Path) -> subprocess.Popen[str]:
-    """Start `cubesift ...` in a process group of its own."""
+def begin(*words: str | Path, where: Path | None = None) -> subprocess.Popen[str]:
+    """Start `cubesift ...` in a process group of its own, in some working directory."""
     return subprocess.Popen(
         [COMMAND, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        cwd=where,
         start_new_session=True,
     )
 
 
-def cubesift(*words: str | Path, code: int = 0) -> tuple[str, str]:
+def cubesift(*words: str | Path, code: int = 0, where: Path | None = None) -> tuple[str, str]:
     """Run `cubesift ...` to its end, which must be of that exit code: standard output and error."""
-    process = begin(*words)
+    process = begin(*words, where=where)
     out, err = process.communicate(timeout=300)
     assert process.returncode == code, f"{out}\n{err}"
     return out, err

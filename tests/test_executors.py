@@ -32,8 +32,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def test_a_cluster_prepares_the_same_bits_as_a_pool(
     survey: Run, undisturbed: Run, cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    cubesift("prepare", tmp_path, *given(survey), "--executor", f"dask:{cluster.scheduler_address}")
-    assert digests(tmp_path / "samples") == digests(undisturbed.path / "samples")
+    words = ["--executor", f"dask:{cluster.scheduler_address}"]
+    # Named from where the workers are not.
+    cubesift("prepare", "run", *given(survey), *words, where=tmp_path)
+    assert digests(tmp_path / "run" / "samples") == digests(undisturbed.path / "samples")
 
 
 def test_a_cluster_that_loses_a_worker_prepares_the_same_bits(

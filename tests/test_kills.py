@@ -120,6 +120,20 @@ def test_training_amid_kills_ends_in_the_same_weights(undisturbed: Run, tmp_path
     train_amid_kills(undisturbed, tmp_path, kills=3)
 
 
+def test_the_old_model_stays_until_the_new_one_is_finished(undisturbed: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(undisturbed.path, tmp_path / "run"))
+    before = digests(run.path / "models")
+    shutil.rmtree(run.samples("tiny") / "9001-1903")
+    process = begin("train", run.path)
+    while process.poll() is None and not list(run.path.glob("models/*/*/resume.pt")):
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    now = digests(run.path / "models")
+    assert any(name.endswith("resume.pt") for name in now)
+    assert before.items() <= now.items()
+
+
 @pytest.mark.long
 def test_preparing_amid_twenty_kills(survey: Run, undisturbed: Run, tmp_path: Path) -> None:
     prepare_amid_kills(survey, undisturbed, tmp_path, kills=20)
