@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -39,36 +39,48 @@ class Line:
     report: Reporting = field(default_factory=Reporting)
 
 
-def read_settings(path: Path | None) -> Line:
-    """The settings in a TOML file; the defaults where None is given.
+def read_settings(*paths: Path) -> Line:
+    """The settings in TOML files, tables of later ones in place of earlier ones'; the defaults without any.
 
     A `[[prepare]]` table may say `like = "cubesift"` to start from a published recipe (default "paper").
 
     Raises:
         CubesiftError: no such file, not TOML, or a field that is not known or not of its kind.
     """
-    if path is None:
-        return Line()
+    tables: dict[str, Any] = {}
+    for path in paths:
+        tables.update(_tables(path))
+    path = paths[-1] if paths else Path()
     try:
-        tables = tomllib.loads(Path(path).read_text())
-    except OSError as error:
-        raise CubesiftError(f"{path}: no such recipe ({error.strerror}). Name a TOML file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CubesiftError(f"{path}: not TOML: {error}") from None
-    if "prepare" in tables:
-        tables["prepare"] = [_from_published(path, table) for table in tables["prepare"]]
-    _check_names(path, tables)
-    try:
-        return TypeAdapter(Line).validate_python(tables)
+        line = TypeAdapter(Line).validate_python(tables)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise CubesiftError(f"{path}: {place}: {first['msg']} (it says {first['input']!r})") from None
+    _check_once(path, "prepare", [recipe.name for recipe in line.prepare])
+    _check_once(path, "train", [training.name for training in line.train])
+    return line
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    """What one file says, every name in it known."""
+    try:
+        tables = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise CubesiftError(f"{path}: no such recipe ({error.strerror}). Name a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CubesiftError(f"{path}: not TOML: {error}") from None
+    _check_kinds(path, tables)
+    if "prepare" in tables:
+        tables["prepare"] = [_from_published(path, table) for table in tables["prepare"]]
+    _check_names(path, tables)
+    return tables
 
 
 def write_settings(line: Line, path: Path) -> None:
     """Write all settings, defaults included, as TOML that `read_settings` reads."""
-    blocks = []
+    # An empty list must be said, or the defaults would come back; TOML wants it before the first table.
+    blocks = [f"{entry.name} = []" for entry in fields(line) if getattr(line, entry.name) == ()]
     for entry in fields(line):
         value = getattr(line, entry.name)
         tables = value if isinstance(value, tuple) else (value,) if value is not None else ()
@@ -91,17 +103,40 @@ def _toml(value: Any) -> str:
 
 def _from_published(path: Path, table: dict[str, Any]) -> dict[str, Any]:
     like = table.pop("like", "paper")
-    if like not in PUBLISHED:
+    if not isinstance(like, str) or like not in PUBLISHED:
         raise CubesiftError(f"{path}: prepare: like = {like!r}, but there are {sorted(PUBLISHED)}")
     return {**asdict(PUBLISHED[like]), **table}
+
+
+def _check_kinds(path: Path, tables: Mapping[str, Any]) -> None:
+    """A verb's settings are a table, those of prepare and train one table for each recipe and model."""
+    verbs = [entry.name for entry in fields(Line)]
+    for name, given in tables.items():
+        if name not in verbs:
+            raise CubesiftError(f"{path}: [{name}] is not a verb; there are {verbs}")
+        several = name in ("prepare", "train")
+        if several and not (isinstance(given, list) and all(isinstance(table, dict) for table in given)):
+            raise CubesiftError(f"{path}: {name} is not a list of tables. Write [[{name}]] above each.")
+        if not several and not isinstance(given, dict):
+            raise CubesiftError(
+                f"{path}: {name} = {given!r} is not a table. Write [{name}] above its settings."
+            )
+    if tables.get("prepare") == []:
+        raise CubesiftError(f"{path}: prepare = [] prepares nothing. Leave it out, or write [[prepare]].")
+
+
+def _check_once(path: Path, verb: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise CubesiftError(
+                f"{path}: {names.count(name)} tables [[{verb}]] have the name {name!r}. Name each otherwise."
+            )
 
 
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:
     """A misspelt field would silently leave the default in place: name it instead."""
     line = Line(simulate=Simulation())
     for name, given in tables.items():
-        if not hasattr(line, name):
-            raise CubesiftError(f"{path}: [{name}] is not a verb; there are {[f.name for f in fields(line)]}")
         example = getattr(line, name)
         example = example[0] if isinstance(example, tuple) else example
         assert is_dataclass(example)
