@@ -42,7 +42,7 @@ class Training:
     first: Annotated[int, Field(ge=1)] = 2000  # galaxies to learn from, when split = "first"
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.2  # fraction held out, when split = "hash"
     retrain_on_all: bool = True
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
     @property
     def batch_size(self) -> int:

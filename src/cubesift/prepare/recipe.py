@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from cubesift.data.dust import Law
 from cubesift.data.wavelength import WavelengthGrid, rest_grid
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Defaults are the paper's (section 2). `CUBESIFT` is our own; a TOML file changes fields of either."""
 
-    name: str = "paper"
+    name: Name = "paper"  # of the folder under samples/
     frame: Literal["observed", "rest"] = "observed"
-    max_redshift: float = 0.2  # the rest grid reaches this far; only in the rest frame
-    min_side: int = 34  # cubes smaller than this are left out; a cube of 34 stays
+    max_redshift: Annotated[float, Field(ge=0)] = (
+        0.2  # the rest grid reaches this far; only in the rest frame
+    )
+    min_side: Annotated[int, Field(ge=0)] = 34  # cubes smaller than this are left out; a cube of 34 stays
     clip: bool = True  # negative flux becomes 0 in the models' input (the unclipped flux is kept too)
-    side: int | Literal["native"] = 32  # spaxels along a side after the linear resize
-    channels: int | Literal["all"] = 4096  # the first so many
-    rebin: int = 1  # channels averaged into one, after the cut
+    side: Annotated[int, Field(ge=2)] | Literal["native"] = 32  # spaxels along a side after the linear resize
+    channels: Annotated[int, Field(ge=2)] | Literal["all"] = 4096  # the first so many
+    rebin: Annotated[int, Field(ge=1)] = 1  # channels averaged into one, after the cut
     sky: tuple[float, float] = (5574.0, 5585.0)  # angstrom, vacuum, observed: residual of the sky line
     fill_sky: bool = True  # interpolate across it in the input; it is never judged by
     mask_stars: bool = True  # FORESTAR spaxels: 0 in the input, ivar 0
     extinction: Law | Literal["none"] = "none"  # remove the dust of our Galaxy by this law
-    rv: float = 3.1
+    rv: Annotated[float, Field(gt=0)] = 3.1
     normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels
 
     def cut(self, observed: WavelengthGrid) -> WavelengthGrid:

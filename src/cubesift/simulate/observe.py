@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
@@ -40,16 +41,20 @@ ODD = tuple(kind for kind in PLANTS if kind != "foreground_star")  # flagged sta
 class Simulation:
     """What to simulate. Defaults follow the survey, with more oddities than the sky has."""
 
-    galaxies: int = 48
-    seed: int = 1
-    oddities: float | dict[str, int] = 0.25  # share of galaxies with one planted, or how many of each kind
-    repeats: int = 0  # the last so many are the first ones again: same mangaid, other plateifu, seeing, noise
+    galaxies: Annotated[int, Field(ge=1)] = 48
+    seed: Annotated[int, Field(ge=0)] = 1
+    # share of galaxies with one planted, or how many of each kind
+    oddities: Annotated[float, Field(ge=0, le=1)] | dict[str, Annotated[int, Field(ge=0)]] = 0.25
+    # the last so many are the first ones again: same mangaid, other plateifu, seeing, noise
+    repeats: Annotated[int, Field(ge=0)] = 0
     ifus: tuple[int, ...] = ()  # bundle sizes allowed, 19 37 61 91 127; () = as in the survey
-    max_redshift: float = 0.15
-    psf: float | None = None  # FWHM in r, arcsec; None = drawn, 2.2 to 3.0
-    pointing: float = 0.3  # arcsec, scatter of the galaxy's place in the cube
-    error_factor: float = 1.0  # true noise over formal error
-    sky_residual: float = 0.4  # share of the noise above 8500 angstrom that the whole bundle has in common
+    max_redshift: Annotated[float, Field(gt=0)] = 0.15
+    psf: Annotated[float, Field(gt=0)] | None = None  # FWHM in r, arcsec; None = drawn, 2.2 to 3.0
+    pointing: Annotated[float, Field(ge=0)] = 0.3  # arcsec, scatter of the galaxy's place in the cube
+    error_factor: Annotated[float, Field(gt=0)] = 1.0  # true noise over formal error
+    sky_residual: Annotated[float, Field(ge=0, le=1)] = (
+        0.4  # share of the noise above 8500 angstrom that the whole bundle has in common
+    )
     release: Release = "DR17"
 
 

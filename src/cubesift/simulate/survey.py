@@ -49,9 +49,14 @@ def simulate_survey(
         progress: called with how many ended, of how many, and the plateifu of the last.
 
     Raises:
-        CubesiftError: the folder holds a survey of other settings.
+        CubesiftError: the folder holds a survey of other settings, or there are more repeats than galaxies.
         DiskFull: no space is left; the same call goes on later.
     """
+    if 2 * settings.repeats > settings.galaxies:
+        raise CubesiftError(
+            f"{settings.repeats} repeats of {settings.galaxies} galaxies: each repeats one of the others, so "
+            "ask for half as many at most."
+        )
     provenance = Provenance("simulate", fingerprint(asdict(settings)))
     _claim(run, settings, provenance)
     records: dict[int, dict[str, Any]] = {}
