@@ -273,6 +273,17 @@ def test_a_dull_cube_has_no_spaxel_far_above_the_rest() -> None:
     assert np.median(own.reconstruction.chi2[good]) == pytest.approx(1, abs=0.1)
 
 
+def test_channels_that_few_spaxels_have_show_no_residual_from_a_model_of_nothing() -> None:
+    rng = np.random.default_rng(12)
+    flux, ivar = noisy(rng, galaxy(rng))
+    y, x = np.indices(ivar.shape[:2])
+    ivar[np.hypot(y - 8, x - 8) > 4, :40] = 0
+    kept = rebuilt_by_itself(flux, ivar).reconstruction
+    assert (ivar[8, 8, :40] > 0).all()
+    assert (kept.ivar[0] > 0).sum() == (ivar[8, 8, 40:] > 0).sum()
+    assert (kept.model[kept.ivar > 0] != 0).all()
+
+
 def test_an_empty_cube_ranks_nothing() -> None:
     nothing = np.zeros((6, 6, 30), np.float32)
     own = rebuilt_by_itself(nothing, nothing)

@@ -107,6 +107,7 @@ def rebuilt_by_itself(
     known = weight > 0
     scores = as_map(score)
     spaxels = _to_show(scores, apart)
+    judged = as_spectra(known, spaxels) > 0  # elsewhere there is no model to lay over the spectrum
     reconstruction = Reconstruction(
         error=as_map(_mean_of(np.abs(model - spectra), known)),
         chi2=as_map(chi2),
@@ -115,7 +116,7 @@ def rebuilt_by_itself(
         white_model=as_map(_mean_of(model, known)),
         spaxels=spaxels,
         flux=flux[spaxels[:, 0], spaxels[:, 1]].astype(np.float32),
-        ivar=ivar[spaxels[:, 0], spaxels[:, 1]].astype(np.float32),
+        ivar=np.where(judged, ivar[spaxels[:, 0], spaxels[:, 1]], 0).astype(np.float32),
         model=as_spectra(model, spaxels),
     )
     return ByItself(scores.astype(float), reconstruction)
