@@ -174,6 +174,11 @@ def test_a_drpall_is_known_as_one(tmp_path: Path) -> None:
     assert catalog.redshift().tolist() == [0.04]
 
 
+def test_a_magnitude_called_z_is_no_redshift(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("name,redshift,z,nsa_z\na,0.1,17.5,0.3\nb,,17.6,0.3\n")
+    np.testing.assert_array_equal(read_catalog(tmp_path / "t.csv").redshift(), [0.1, np.nan])
+
+
 def test_empty_cells_are_missing(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("name,z,class,ra\na,0.1,,\nb,,spiral,\n")
     catalog = read_catalog(tmp_path / "t.csv")

@@ -59,6 +59,9 @@ def read_catalog(path: Path) -> Catalog:
         found = next((columns[spelling] for spelling in spellings if spelling in columns), None)
         if found is not None:
             columns[name] = found
+    if columns.get("redshift") is not columns.get("z"):
+        # `Catalog.redshift` asks drpall's columns first; in a person's table `z` may be a magnitude.
+        columns = {name: values for name, values in columns.items() if name not in ("z", "nsa_z")}
     if "plateifu" not in columns:
         raise CubesiftError(
             f"{path.name}: no column of names (found: {', '.join(columns)}). Call one `name`."
