@@ -335,6 +335,14 @@ def test_a_dry_run_counts_the_bytes_and_sends_none(server: BadServer, run: Run) 
     assert plan.bytes_to_fetch == 0
 
 
+def test_a_mirror_that_is_no_folder_is_told(
+    server: BadServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAS_BASE_DIR", "/not/there")
+    with pytest.raises(CubesiftError, match="SAS_BASE_DIR is /not/there, which is not a folder"):
+        fetch_survey(run, NAMES[:1], quick(server))
+
+
 def test_a_mirror_is_used_as_it_is(
     server: BadServer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

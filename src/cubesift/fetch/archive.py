@@ -67,10 +67,15 @@ def in_mirror(settings: Fetching, file: str) -> Path | None:
 
     `SAS_BASE_DIR` means what it means to `sdss_access` and Marvin: the local copy of the archive's root,
     with `dr17/manga/spectro/redux/…` below it.
+
+    Raises:
+        CubesiftError: it names no folder.
     """
     root = os.environ.get("SAS_BASE_DIR")
     if not root:
         return None
+    if not Path(root).expanduser().is_dir():
+        raise CubesiftError(f"SAS_BASE_DIR is {root}, which is not a folder. Correct it, or unset it.")
     path = Path(root).expanduser() / settings.folder / file
     return path.absolute() if path.is_file() and path.stat().st_size else None
 
