@@ -29,7 +29,7 @@ with install_import_hook("cubesift.learn", "beartype.beartype"):
     from cubesift.learn.embed import embed_sample, embed_survey, spectra_to_keep
     from cubesift.learn.feed import Feed, Galaxy, as_galaxy
     from cubesift.learn.pca import Moments
-    from cubesift.learn.split import folds
+    from cubesift.learn.split import folds, split_galaxies
     from cubesift.learn.train import train_model
 
 Which = Literal["cae2d", "pca2d"]
@@ -263,6 +263,16 @@ def test_repeats_of_a_galaxy_stay_on_one_side_as_the_survey_grows(tmp_path: Path
     assert any(repeated)
     assert sorted(whole.train) == samples.names
     assert not whole.validation
+
+
+def test_plates_are_counted_not_spelt(tmp_path: Path) -> None:
+    samples = Samples.open(a_survey(tmp_path, 1).samples("paper"))
+    one = a_sample(0)
+    for name in ("10001-701", "9999-12701", "9999-1901", "a_galaxy"):
+        samples.write(replace(one, record=replace(one.record, plateifu=name)))
+    train, held_out = split_galaxies(samples, replace(QUICK, split="first", first=3))
+    assert train == ["8000-1901", "9999-12701", "9999-1901"]
+    assert held_out == ["10001-701", "a_galaxy"]
 
 
 def test_the_paper_learns_from_the_first_of_the_list(sky: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from cubesift.data.samples import Samples
@@ -47,13 +48,20 @@ def split_galaxies(samples: Samples, settings: Training) -> tuple[list[str], lis
     that a galaxy stays held out as the survey grows and its repeats stay on its side.
     """
     if settings.split == "first":
-        return samples.names[: settings.first], samples.names[settings.first :]
+        names = sorted(samples.names, key=_plate_and_ifu)
+        return sorted(names[: settings.first]), sorted(names[settings.first :])
     train: list[str] = []
     validation: list[str] = []
     for plateifu in samples.names:
         held_out = place_of(samples.record(plateifu).mangaid) < settings.validation
         (validation if held_out else train).append(plateifu)
     return train, validation
+
+
+def _plate_and_ifu(plateifu: str) -> tuple[float, int, str]:
+    """What orders the galaxies by plate, then bundle, as numbers; other names come after, as text."""
+    numbers = re.fullmatch(r"(\d+)-(\d+)", plateifu)
+    return (int(numbers[1]), int(numbers[2]), plateifu) if numbers else (float("inf"), 0, plateifu)
 
 
 def place_of(mangaid: str) -> float:
