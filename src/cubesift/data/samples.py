@@ -22,7 +22,8 @@ class SampleRecord:
     mangaid: str
     redshift: float | None  # None = not known
     frame: str  # "rest" or "observed"
-    fraction: float  # of a channel: a feature stored at channel i belongs at i - fraction
+    # Of a channel of MaNGA's lattice, also where rebinned: what lies at i of it belongs at i - fraction.
+    fraction: float
     scale: float  # flux and ivar were divided by this (and its inverse square): 1, or the total flux
     area_ratio: float  # original spaxels per spaxel here; flux stays per *original* spaxel
     spaxel: float  # side of a spaxel here, arcsec
