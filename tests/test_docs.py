@@ -68,6 +68,7 @@ def test_the_tour_runs_from_the_wheel(clean_environment: Path, tmp_path: Path) -
     report = tmp_path / "runs" / "tour" / "report.html"
     assert "9001-" in report.read_text()
     for block in blocks(tour, "python"):
-        python = [str(clean_environment / "python"), "-c", block]
+        (tmp_path / "script.py").write_text(block)
+        python = [str(clean_environment / "python"), "script.py"]
         out = subprocess.run(python, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
         assert len(re.findall(r"^9001-\d+ \d+", out, flags=re.MULTILINE)) == 8

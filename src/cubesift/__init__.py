@@ -2,11 +2,11 @@
 
 The line in five lines, each doing only what is missing:
 
-    from cubesift import Run, make
-    from cubesift.data.outliers import Outliers
+    from cubesift import Outliers, Run, make
 
-    make("runs/mine", cubes="cubes", recipe="recipes/demo.toml")
-    print(Outliers.load(Run("runs/mine").path).galaxies["plateifu"][:10])
+    if __name__ == "__main__":  # a script needs this line, since worker processes read it too
+        make("runs/mine", cubes="cubes")
+        print(Outliers.load(Run("runs/mine").path).galaxies["plateifu"][:10])
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ app = App(
     version_flags=["--version"],
     help_format="markdown",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,  # main says that nothing was lost
 )
 
 RunFolder = Annotated[Path, Parameter(help="The run: a folder that holds one pass through the line.")]

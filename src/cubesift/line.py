@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from cubesift.console import Tick, say, watching
-from cubesift.data.catalog import Catalog
 from cubesift.data.door import Source, find_sources
 from cubesift.data.drpall import Selection, read_drpall, select
 from cubesift.data.run import Run
@@ -27,13 +26,13 @@ from cubesift.settings import Line, read_settings, write_settings
 
 
 def make(
-    run: Path | Run,
+    run: Path | str | Run,
     *,
-    cubes: Path | None = None,
-    drpall: Path | None = None,
-    catalog: Path | None = None,
-    recipe: Path | None = None,
-    model: Path | None = None,
+    cubes: Path | str | None = None,
+    drpall: Path | str | None = None,
+    catalog: Path | str | None = None,
+    recipe: Path | str | None = None,
+    model: Path | str | None = None,
     simulate_galaxies: int | None = None,
     keep_cubes: bool = False,
     executor: str | None = None,
@@ -49,26 +48,36 @@ def make(
         CubesiftError: something a person has to mend; what was finished stays.
     """
     run = _as_run(run)
+    if cubes is not None and simulate_galaxies is not None:
+        raise CubesiftError("--cubes and --simulate: give one of them, real cubes or simulated ones")
+    cubes, drpall, catalog, recipe, model = map(_as_path, (cubes, drpall, catalog, recipe, model))
     line = settings_of(run, recipe)
-    if model:  # others are prepared as its own samples were, and the run remembers that
+    if model is not None:  # others are prepared as its own samples were, and the run remembers that
         line = replace(line, prepare=(_recipe_of(model),), train=())
         write_settings(line, run.path / "run.toml")
     recipes = line.prepare
-    simulated = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
-    if simulated and not are_prepared(run, recipes):
+    temporary = run.cubes / "TEMPORARY.txt"  # in a folder that this verb filled, and may empty
+    simulating = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
+    if simulating and not are_prepared(run, recipes):
+        if not keep_cubes and not run.cubes.exists():
+            temporary.parent.mkdir(parents=True)
+            temporary.write_text("`cubesift make` removes this folder when its cubes are prepared.\n")
         simulate(run, line, simulate_galaxies, None, workers)
     prepare(run, recipes, cubes, drpall, catalog, line.select, executor, workers)
-    if simulated and not keep_cubes and Catalog.load(run.catalog).provenance.verb == "simulate":
+    if temporary.exists() and not keep_cubes:
         remove(run.cubes)
     count = prepared_galaxies(run, recipes)
-    if model is None and count >= FEW:
+    models = _models(line, model, count)
+    if model is None and models:
         train(run, line, device)
     elif model is None:
-        say(f"{count} galaxies, fewer than {FEW}: nothing is trained, each cube's spaxels are ranked alone")
-    if model or count >= FEW:
-        embed(run, model, device)
-    if not is_detected(run, line.detect):
-        detect(run, line.detect)
+        why = f"fewer than {FEW}" if count < FEW else "and the recipe names no model"
+        galaxies = "1 galaxy" if count == 1 else f"{count} galaxies"
+        say(f"{galaxies}, {why}: nothing is trained, each cube's spaxels are ranked alone")
+    if models:
+        embed(run, model, device, models)
+    if not is_detected(run, line.detect, models):
+        detect(run, line.detect, models)
     path = run.report if is_reported(run) else report(run, line.report)
     if run.truth.exists():
         from cubesift.judge.planted import beside_planted
@@ -78,18 +87,18 @@ def make(
     return path
 
 
-def settings_of(run: Path | Run, recipe: Path | None) -> Line:
-    """The settings in `recipe`, which the run then remembers; else those it remembers; else the paper's."""
+def settings_of(run: Path | str | Run, recipe: Path | None) -> Line:
+    """The paper's settings, then the tables the run remembers, then those of `recipe`; now remembered."""
     remembered = _as_run(run).path / "run.toml"
-    if recipe is None and remembered.exists():
-        return read_settings(remembered)
-    line = read_settings(recipe)
+    files = [Path(file) for file in (remembered, recipe) if file is not None and file != remembered]
+    files = [remembered, *files] if remembered.exists() else files
+    line = read_settings(*files)
     write_settings(line, remembered)
     return line
 
 
 def fetch(
-    run: Path | Run,
+    run: Path | str | Run,
     plateifus: Sequence[str],
     names: Path | None,
     by_selection: bool,
@@ -122,7 +131,7 @@ def fetch(
 
 
 def simulate(
-    run: Path | Run,
+    run: Path | str | Run,
     line: Line,
     galaxies: int | None = None,
     seed: int | None = None,
@@ -142,7 +151,7 @@ def simulate(
 
 
 def prepare(
-    run: Path | Run,
+    run: Path | str | Run,
     recipes: Sequence[Recipe],
     cubes: Path | None = None,
     drpall: Path | None = None,
@@ -167,11 +176,14 @@ def prepare(
     sources = find_sources(folder)
     if not sources:
         raise CubesiftError(f"{folder}: no cubes in it. Expected FITS files (.fits, .fits.gz), at any depth.")
-    beside = (path for ending in (".fits", ".fits.gz") for path in sorted(folder.glob(f"drpall-*{ending}")))
-    drpall = drpall or next(beside, None)
+    if catalog is not None and drpall is not None:
+        raise CubesiftError("--catalog and --drpall: give one of them; a drpall is a catalogue too")
+    if drpall is None and (cubes is not None or not run.catalog.exists()):
+        beside = (path for end in (".fits", ".fits.gz") for path in sorted(folder.glob(f"drpall-*{end}")))
+        drpall = next(beside, None)
     if catalog is not None:
         read_catalog(catalog).save(run.catalog)
-    elif drpall is not None and (cubes is not None or not run.catalog.exists()):
+    elif drpall is not None:
         sources = _selected(run, drpall, selection or Selection(), sources)
     with open_executor(executor, workers) as pool, watching("prepare") as tick:
         prepared = prepare_survey(
@@ -193,7 +205,7 @@ def prepare(
         raise CubesiftError(f"{folder}: none of its cubes can be used, for the reasons above.")
 
 
-def train(run: Path | Run, line: Line, device: str = "cpu") -> None:
+def train(run: Path | str | Run, line: Line, device: str = "cpu") -> None:
     """Train every model of the settings that is not finished yet."""
     from cubesift.learn.train import train_model
 
@@ -207,13 +219,20 @@ def train(run: Path | Run, line: Line, device: str = "cpu") -> None:
             )
 
 
-def embed(run: Path | Run, model: Path | None = None, device: str = "cpu") -> None:
-    """Embed and rebuild every sample, by the run's own models or by one from elsewhere."""
+def embed(
+    run: Path | str | Run,
+    model: Path | None = None,
+    device: str = "cpu",
+    models: Sequence[str] | None = None,
+) -> None:
+    """Embed and rebuild every sample, by the run's own models (all, or those named) or one from elsewhere."""
     from cubesift.learn.checkpoint import Checkpoint, find_model
     from cubesift.learn.embed import embed_survey
 
     run = _as_run(run)
-    names = run.models() if model is None else [Checkpoint.load(find_model(model)).settings.name]
+    names = run.models() if models is None else models
+    if model is not None:
+        names = [Checkpoint.load(find_model(model)).settings.name]
     if not names:
         raise CubesiftError(
             f"{run.path}: no trained model. Run `cubesift train` first, or name one with --model."
@@ -223,18 +242,18 @@ def embed(run: Path | Run, model: Path | None = None, device: str = "cpu") -> No
             embed_survey(run, name, model=model, device=device, progress=_spoken(tick))
 
 
-def detect(run: Path | Run, settings: Detection) -> None:
-    """Rank galaxies and spaxels."""
+def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | None = None) -> None:
+    """Rank galaxies and spaxels by all models, or by those named; by none, each cube alone."""
     from cubesift.detect.score import score_galaxies
 
-    outliers = score_galaxies(_as_run(run), settings)
+    outliers = score_galaxies(_as_run(run), settings, models)
     ranked, named = len(outliers.galaxies["plateifu"]), np.sum(outliers.galaxies["named_by"] != "")
     say(
         f"detect: {ranked} galaxies ranked, {named} named; {len(outliers.spaxels['plateifu'])} spaxels ranked"
     )
 
 
-def report(run: Path | Run, settings: Reporting) -> Path:
+def report(run: Path | str | Run, settings: Reporting) -> Path:
     """Write the report."""
     from cubesift.explore.report import write_report
 
@@ -243,7 +262,7 @@ def report(run: Path | Run, settings: Reporting) -> Path:
     return path
 
 
-def show(run: Path | Run) -> None:
+def show(run: Path | str | Run) -> None:
     """Print what the run holds and what is stale."""
     from cubesift.show import run_status
 
@@ -252,8 +271,21 @@ def show(run: Path | Run) -> None:
         say(f"{artefact:<24} {what}" + (f"  [{stale}]" if stale else ""))
 
 
-def _as_run(run: Path | Run) -> Run:
+def _as_run(run: Path | str | Run) -> Run:
     return run if isinstance(run, Run) else Run(Path(run))
+
+
+def _as_path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _models(line: Line, model: Path | None, count: int) -> list[str]:
+    """Names of the models that are to judge so many galaxies; none for a few, unless one is named."""
+    if model is None:
+        return [training.name for training in line.train] if count >= FEW else []
+    from cubesift.learn.checkpoint import Checkpoint, find_model
+
+    return [Checkpoint.load(find_model(model)).settings.name]
 
 
 def _recipe_of(model: Path) -> Recipe:

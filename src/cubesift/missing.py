@@ -31,11 +31,11 @@ def are_prepared(run: Run, recipes: Sequence[Recipe]) -> bool:
     return True
 
 
-def is_detected(run: Run, settings: Detection) -> bool:
-    """Whether the tables are there, made with these settings of what is embedded now."""
+def is_detected(run: Run, settings: Detection, models: Sequence[str]) -> bool:
+    """Whether the tables are there, made with these settings by what these models say now."""
     from cubesift.detect.score import is_scored
 
-    return is_scored(run, settings)
+    return is_scored(run, settings, models)
 
 
 def is_reported(run: Run) -> bool:

@@ -34,7 +34,7 @@ class Source:
     twin: Path | None = None  # the file that has this name already
 
 
-def find_sources(where: Path | Iterable[Path]) -> list[Source]:
+def find_sources(where: Path | str | Iterable[Path]) -> list[Source]:
     """Every FITS file in a folder (and the folders and links in it), or of those given, sorted by name.
 
     Tables by their names (drpall, dapall, catalog) are passed over. What is no cube is found too, and
@@ -44,6 +44,7 @@ def find_sources(where: Path | Iterable[Path]) -> list[Source]:
     Raises:
         CubesiftError: the folder is not there.
     """
+    where = Path(where) if isinstance(where, str) else where
     if isinstance(where, Path) and not where.exists():
         raise CubesiftError(f"{where}: not there. Give the folder that holds the cubes.")
     files = sorted(_walk(where) if isinstance(where, Path) else {Path(file) for file in where})

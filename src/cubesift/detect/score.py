@@ -73,10 +73,10 @@ def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None =
     return outliers
 
 
-def is_scored(run: Run, settings: Detection) -> bool:
-    """Whether the two tables are there, whole, and made with these settings of what is embedded now."""
+def is_scored(run: Run, settings: Detection, models: Sequence[str]) -> bool:
+    """Whether the two tables are there, whole, and made with these settings by what these models say now."""
     try:
-        return Outliers.load(run.path).provenance.id == _provenance(run, settings, _embedded(run)).id
+        return Outliers.load(run.path).provenance.id == _provenance(run, settings, models).id
     except CubesiftError:
         return False
 
@@ -127,7 +127,7 @@ def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers
             spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))
             ranked = own.score[np.isfinite(own.score)]
             high[name] = float(np.quantile(ranked, settings.own_quantile)) if len(ranked) else np.nan
-        score = np.array([high[name] for name in mangaids])
+        score = np.array([high.get(name, np.nan) for name in mangaids])
         pairs = zip(score.tolist(), percentiles(score).tolist(), strict=True)
         scores["itself." + samples.store.path.stem] = dict(zip(mangaids, pairs, strict=True))
     provenance = _provenance(run, settings, models)
