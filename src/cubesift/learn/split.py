@@ -58,10 +58,11 @@ def split_galaxies(samples: Samples, settings: Training) -> tuple[list[str], lis
     return train, validation
 
 
-def _plate_and_ifu(plateifu: str) -> tuple[float, int, str]:
+def _plate_and_ifu(plateifu: str) -> tuple[bool, int, int, str]:
     """What orders the galaxies by plate, then bundle, as numbers; other names come after, as text."""
     numbers = re.fullmatch(r"(\d+)-(\d+)", plateifu)
-    return (int(numbers[1]), int(numbers[2]), plateifu) if numbers else (float("inf"), 0, plateifu)
+    plate, ifu = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    return numbers is None, plate, ifu, plateifu
 
 
 def place_of(mangaid: str) -> float:
