@@ -265,6 +265,12 @@ def test_repeats_of_a_galaxy_stay_on_one_side_as_the_survey_grows(tmp_path: Path
     assert not whole.validation
 
 
+def test_a_device_that_is_not_here_is_told_in_one_line(sky: Run) -> None:
+    for name in ("nonsense", "cuda:99", "meta"):
+        with pytest.raises(CubesiftError, match=f"'{name}' is no device to compute on here. Usable: .*cpu"):
+            train_model(sky, QUICK, device=name)
+
+
 def test_plates_are_counted_not_spelt(tmp_path: Path) -> None:
     samples = Samples.open(a_survey(tmp_path, 1).samples("paper"))
     one = a_sample(0)

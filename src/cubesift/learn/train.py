@@ -13,6 +13,7 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
+from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
@@ -39,8 +40,10 @@ def train_model(
     `model` and `fold`.
 
     Raises:
-        CubesiftError: no samples, fewer than two to learn from, or widths that do not fit their side.
+        CubesiftError: no samples, fewer than two to learn from, widths that do not fit their side, or no
+            such device.
     """
+    device = usable_device(device)
     samples = Samples.open(run.samples(settings.samples))
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)
