@@ -19,10 +19,11 @@ from cubesift.errors import CubesiftError
 from cubesift.explore.charts import embedding_map, principal_plane, training_curves
 from cubesift.explore.figures import Spectrum, colours_of, spectra
 from cubesift.explore.lines import rows_apart
+from cubesift.explore.pictures import marks_of
 from cubesift.explore.report import write_report
 from cubesift.explore.sections import links_of
 from cubesift.explore.settings import Reporting
-from tests.little_run import GRID, galaxy, names_of, noisy, sample, write_run, write_samples
+from tests.little_run import GRID, galaxy, names_of, noisy, rebuilt, sample, write_run, write_samples
 
 HISTORY = """epoch,train_loss,validation_loss,redshift_mse,constant_redshift_mse,a_new_column
 1,2.0,2.1,0.002,0.0008,one
@@ -159,6 +160,21 @@ def test_a_single_galaxy_has_its_strangest_spaxels_shown(tmp_path: Path) -> None
     assert "redshift not known" in page.text
     assert "observed frame" in page.text
     assert not any((attributes.get("href") or "").startswith("http") for _, attributes in page.tags)
+
+
+def test_the_strangest_spaxel_is_marked_where_its_spectrum_is_not_shown() -> None:
+    rng = np.random.default_rng(4)
+    truth = galaxy(rng)
+    one = rebuilt(*noisy(rng, truth), truth)
+    y, x = one.spaxels[1].tolist()
+    drawn = [("C", 0), ("W", 1)]
+    assert [mark[2] for mark in marks_of(one, drawn, {"y": np.array([y]), "x": np.array([x])}, 0.5)] == [
+        "C",
+        "W",
+    ]
+    elsewhere = {"y": np.array([2, y]), "x": np.array([7, x])}
+    assert marks_of(one, drawn, elsewhere, 0.5)[2] == ((7 - 7.5) * 0.5, (2 - 7.5) * 0.5, "")
+    assert len(marks_of(one, drawn, {"y": np.array([], int), "x": np.array([], int)}, 0.5)) == 2
 
 
 def test_links_need_a_place_on_the_sky() -> None:

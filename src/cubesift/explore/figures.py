@@ -24,7 +24,7 @@ SMALL = 8.5  # points
 # wavelength squared, relative to g.
 BAND_SCALES = np.array([4.9 * 7480**2, 5.7 * 6170**2, 7.8 * 4690**2]) / (7.8 * 4690**2)
 
-Mark = tuple[float, float, str]  # x, y in arcsec from the centre, and a letter
+Mark = tuple[float, float, str]  # x, y in arcsec from the centre, and a letter; without one, a square
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def colour_picture(image: np.ndarray, spaxel: float, marks: Sequence[Mark] = ())
     Args:
         image: (y, x, 3) f_lambda in i, r, g.
         spaxel: side of a spaxel of the image, arcsec.
-        marks: positions to circle, in arcsec from the centre.
+        marks: positions to ring, in arcsec from the centre.
     """
     figure = Figure(figsize=(3.0, 3.0))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -94,7 +94,7 @@ def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) 
     Args:
         panels: the maps, all on one grid of spaxels.
         spaxel: side of a spaxel, arcsec.
-        marks: positions to circle, in arcsec from the centre.
+        marks: positions to ring, in arcsec from the centre.
     """
     figure = Figure(figsize=(2.35 * len(panels), 3.05))
     grid = figure.add_gridspec(
@@ -250,7 +250,13 @@ def _circle(axes: Axes, mark: Mark, extent: tuple[float, float, float, float], c
     halo = [Stroke(linewidth=2.5, foreground="black" if colour == "white" else "white", alpha=0.7), Normal()]
     for ring, thick in (("black" if colour == "white" else "white", 2.8), (colour, 1.1)):
         axes.plot(
-            x, y, "o", markersize=7, markerfacecolor="none", markeredgecolor=ring, markeredgewidth=thick
+            x,
+            y,
+            "o" if letter else "s",
+            markersize=7,
+            markerfacecolor="none",
+            markeredgecolor=ring,
+            markeredgewidth=thick,
         )
     # Within the map: beside an edge the letter goes to the other side.
     right, above = x + 4 * size < extent[1], y + 3 * size < extent[3]

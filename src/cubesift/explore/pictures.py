@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from cubesift.data.embeddings import Reconstruction
+from cubesift.data.store import Columns
 from cubesift.data.wavelength import STEP
 from cubesift.explore.figures import (
     FLUX_UNIT,
@@ -47,7 +48,8 @@ def pictures_of(findings: Findings, plateifu: str) -> Pictures:
     shape = (rebuilt.white.shape[0], rebuilt.white.shape[1])
     score = findings.score_map(plateifu, shape)
     chosen = spectra_to_show(rebuilt, score, 1 if findings.models else MOST_SPECTRA)
-    marks = [_mark(rebuilt, index, letter, shape, record.spaxel) for letter, index in chosen]
+    ranked = findings.spaxels(plateifu)
+    marks = marks_of(rebuilt, chosen, ranked, record.spaxel)
     scale = record.scale  # back to the units of the sky
     residual = (rebuilt.white - rebuilt.white_model) * scale
     both = np.concatenate([rebuilt.white[None], rebuilt.white_model[None]]) * scale
@@ -67,7 +69,7 @@ def pictures_of(findings: Findings, plateifu: str) -> Pictures:
     wave = findings.samples.grid.wave * 10 ** (-STEP * record.fraction)
     shown = [
         Spectrum(
-            f"{letter}  {_titled(plateifu, letter, rebuilt, index, score)}",
+            f"{letter}  {_titled(plateifu, letter, rebuilt, index, ranked)}",
             rebuilt.flux[index] * scale,
             rebuilt.ivar[index] / scale**2,
             rebuilt.model[index] * scale,
@@ -95,6 +97,23 @@ def spectra_to_show(rebuilt: Reconstruction, score: np.ndarray, most: int) -> li
     return [("C", 0), *zip(letters, order[:most], strict=False)]
 
 
+def marks_of(
+    rebuilt: Reconstruction, chosen: list[tuple[str, int]], ranked: Columns, spaxel: float
+) -> list[Mark]:
+    """A ring with its letter for each spectrum drawn; a square for the first ranked if it is none of them.
+
+    Args:
+        ranked: spaxels of the cube, strangest first.
+        spaxel: arcsec.
+    """
+    places = [(letter, *rebuilt.spaxels[index].tolist()) for letter, index in chosen]
+    for y, x in zip(ranked["y"][:1].tolist(), ranked["x"][:1].tolist(), strict=True):
+        if (y, x) not in {(a, b) for _, a, b in places}:
+            places.append(("", y, x))
+    middle_y, middle_x = ((side - 1) / 2 for side in rebuilt.white.shape)
+    return [((x - middle_x) * spaxel, (y - middle_y) * spaxel, letter) for letter, y, x in places]
+
+
 def data_uri(figure: Figure) -> str:
     """A figure as an image that lies in the page itself."""
     buffer = io.BytesIO()
@@ -112,15 +131,12 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _mark(rebuilt: Reconstruction, index: int, letter: str, shape: tuple[int, int], spaxel: float) -> Mark:
+def _titled(plateifu: str, letter: str, rebuilt: Reconstruction, index: int, ranked: Columns) -> str:
     y, x = (int(value) for value in rebuilt.spaxels[index])
-    return (x - (shape[1] - 1) / 2) * spaxel, (y - (shape[0] - 1) / 2) * spaxel, letter
-
-
-def _titled(plateifu: str, letter: str, rebuilt: Reconstruction, index: int, score: np.ndarray) -> str:
-    y, x = (int(value) for value in rebuilt.spaxels[index])
-    what = "centre" if letter == "C" else "strange spaxel"
-    said = [f"{what}, {plateifu}/{y},{x}", f"S/N {rebuilt.signal_to_noise[y, x]:.1f}"]
-    if np.isfinite(score[y, x]):
-        said.append(f"strangeness {score[y, x]:.1f}")
-    return ", ".join(said)
+    what = {"C": "centre", "W": "badly rebuilt spaxel"}.get(letter, "strange spaxel")
+    said = [f"{what} {plateifu}/{y},{x}", f"S/N {rebuilt.signal_to_noise[y, x]:.1f}"]
+    # Not every spaxel is ranked, nor need every ranked one stand in the table.
+    for row in np.flatnonzero((ranked["y"] == y) & (ranked["x"] == x)):
+        than = f"stranger than {ranked['percentile'][row]:.1f} % of its cube"
+        said.append("the strangest of its cube" if row == 0 else than)
+    return " · ".join(said)

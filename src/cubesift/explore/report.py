@@ -145,8 +145,10 @@ def _legend() -> str:
     return (
         '<p class="note">Colour images are i, r, g of the cube as observed, each stretched by its own '
         "brightness. Maps are mean flux over the good channels, in the spaxels the model sees. Rings mark "
-        "the spaxels whose spectra are shown. Strangeness is the excess of chi² in spreads, above what is "
-        "usual at that S/N. Marks above a spectrum: emission lines in grey, absorption in brown.</p>"
+        "the spaxels whose spectra are shown; of the few spectra that are kept, W is the strangest. A square "
+        "marks the strangest spaxel of the cube where that is another one. Strangeness is the excess of chi² "
+        "in spreads, above what is usual at that S/N. Marks above a spectrum: emission lines in grey, "
+        "absorption in brown.</p>"
     )
 
 
