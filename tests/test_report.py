@@ -162,6 +162,19 @@ def test_a_single_galaxy_has_its_strangest_spaxels_shown(tmp_path: Path) -> None
     assert not any((attributes.get("href") or "").startswith("http") for _, attributes in page.tags)
 
 
+def test_a_spaxel_of_a_resized_cube_is_named_as_in_the_cube_as_observed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    truth = galaxy(rng)
+    truth[4, 9] += 0.25 * np.exp(-((np.arange(GRID.size) - 500) ** 2) / 2 / 1.5**2).astype(np.float32)
+    run = Run(tmp_path / "resized")
+    write_samples(run, [sample("8485-1901", *noisy(rng, truth), side=34)])
+    score_galaxies(run, Detection())
+    assert Outliers.load(run.path).spaxels["y"][0] == 4
+    page = Page(write_report(run, Reporting()))
+    assert "8485-1901/9,20" in page.text  # 4 and 9 of 0..15 are 8.8 and 19.8 of 0..33
+    assert "8485-1901/4,9" not in page.text
+
+
 def test_the_strangest_spaxel_is_marked_where_its_spectrum_is_not_shown() -> None:
     rng = np.random.default_rng(4)
     truth = galaxy(rng)

@@ -69,7 +69,7 @@ def pictures_of(findings: Findings, plateifu: str) -> Pictures:
     wave = findings.samples.grid.wave * 10 ** (-STEP * record.fraction)
     shown = [
         Spectrum(
-            f"{letter}  {_titled(plateifu, letter, rebuilt, index, ranked)}",
+            f"{letter}  {_titled(findings, plateifu, letter, rebuilt.spaxels[index], rebuilt)}",
             rebuilt.flux[index] * scale,
             rebuilt.ivar[index] / scale**2,
             rebuilt.model[index] * scale,
@@ -131,10 +131,13 @@ def _uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _titled(plateifu: str, letter: str, rebuilt: Reconstruction, index: int, ranked: Columns) -> str:
-    y, x = (int(value) for value in rebuilt.spaxels[index])
+def _titled(
+    findings: Findings, plateifu: str, letter: str, place: np.ndarray, rebuilt: Reconstruction
+) -> str:
+    y, x = place.tolist()
+    ranked = findings.spaxels(plateifu)
     what = {"C": "centre", "W": "badly rebuilt spaxel"}.get(letter, "strange spaxel")
-    said = [f"{what} {plateifu}/{y},{x}", f"S/N {rebuilt.signal_to_noise[y, x]:.1f}"]
+    said = [f"{what} {findings.spaxel_name(plateifu, y, x)}", f"S/N {rebuilt.signal_to_noise[y, x]:.1f}"]
     # Not every spaxel is ranked, nor need every ranked one stand in the table.
     for row in np.flatnonzero((ranked["y"] == y) & (ranked["x"] == x)):
         than = f"stranger than {ranked['percentile'][row]:.1f} % of its cube"

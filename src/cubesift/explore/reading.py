@@ -87,6 +87,12 @@ class Findings:
         shown = shown[np.argsort(table["plateifu"][shown], kind="stable")]
         return {name: values[shown] for name, values in table.items()}
 
+    def spaxel_name(self, plateifu: str, y: int, x: int) -> str:
+        """`plateifu/y,x` in the cube as observed, of y, x in the samples' grid: the corners are the same."""
+        side = len(self.samples.arrays(plateifu, "image")["image"])
+        step = (self.samples.record(plateifu).side - 1) / max(side - 1, 1)
+        return f"{plateifu}/{round(y * step)},{round(x * step)}"
+
     def strangest_spaxels(self, most: int) -> Columns:
         """The strangest spaxel of every cube, of a single cube the strangest of all; at most `most`."""
         table = self.outliers.spaxels

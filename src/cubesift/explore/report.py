@@ -146,9 +146,9 @@ def _legend() -> str:
         '<p class="note">Colour images are i, r, g of the cube as observed, each stretched by its own '
         "brightness. Maps are mean flux over the good channels, in the spaxels the model sees. Rings mark "
         "the spaxels whose spectra are shown; of the few spectra that are kept, W is the strangest. A square "
-        "marks the strangest spaxel of the cube where that is another one. Strangeness is the excess of chi² "
-        "in spreads, above what is usual at that S/N. Marks above a spectrum: emission lines in grey, "
-        "absorption in brown.</p>"
+        "marks the strangest spaxel of the cube where that is another one. A spaxel's y, x count from 0 in "
+        "the cube as observed. Strangeness is the excess of chi² in spreads, above what is usual at that "
+        "S/N. Marks above a spectrum: emission lines in grey, absorption in brown.</p>"
     )
 
 
@@ -159,7 +159,8 @@ def _spaxels(findings: Findings, most: int) -> str:
     which = "The strangest spaxel of each cube" if many else "The strangest spaxels of the cube"
     return (
         f"<p>{which}, by {text(findings.model or 'its own low-rank model')}. "
-        "All stand in <code>spaxels.parquet</code>.</p>" + spaxel_table(findings, most)
+        "y, x count from 0 in the cube as observed. All stand in <code>spaxels.parquet</code>, there in the "
+        "spaxels the model sees.</p>" + spaxel_table(findings, most)
     )
 
 

@@ -168,6 +168,10 @@ def spaxel_table(findings: Findings, most: int) -> str:
     if len(set(spaxels["plateifu"].tolist())) > 1:
         columns.pop("percentile")
     rows = []
-    for row, (name, y, x) in enumerate(zip(spaxels["plateifu"], spaxels["y"], spaxels["x"], strict=True)):
-        rows.append([f"{text(name)}/{y},{x}", *(f"{spaxels[column][row]:.1f}" for column in columns)])
+    places = zip(*(spaxels[column].tolist() for column in ("plateifu", "y", "x")), strict=True)
+    for row, (name, y, x) in enumerate(places):
+        if name not in findings.samples:  # gone since it was ranked: its grid is not known
+            continue
+        spaxel = text(findings.spaxel_name(name, y, x))
+        rows.append([spaxel, *(f"{spaxels[column][row]:.1f}" for column in columns)])
     return table(["spaxel (y, x)", *columns.values()], rows, ["", *["n"] * len(columns)])
