@@ -79,7 +79,7 @@ def make(
     if not is_detected(run, line.detect, models):
         detect(run, line.detect, models)
     path = run.report if is_reported(run) else report(run, line.report)
-    if run.truth.exists():
+    if run.truth.exists() and models:
         from cubesift.judge.planted import beside_planted
 
         say(beside_planted(run))
