@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.cube import Cube
-from cubesift.data.door import Source, completed, find_sources, read_cube, source_id
+from cubesift.data.door import NO_DUST, Source, completed, find_sources, read_cube, source_id
 from cubesift.data.store import Provenance
 from cubesift.data.tables import read_catalog
 from cubesift.errors import BadFile, CubesiftError
@@ -223,6 +223,12 @@ def test_the_catalogue_gives_what_the_header_lacks(cube: Cube) -> None:
     assert (full.redshift, full.ra, full.mangaid, full.ebv) == (0.2, 2.0, "A", 0.3)
     assert full.dec == cube.dec == 2.0  # the header knew it
     assert not completed(cube, known(plateifu=["c"], mangaid=["c"], z=[0.1])).known_redshift
+
+
+def test_dust_the_catalogue_knows_is_not_called_unknown(cube: Cube) -> None:
+    dusty = replace(cube, ebv=0.0, notes=(NO_DUST,))
+    assert NO_DUST in completed(dusty, known(plateifu=["a"], mangaid=["a"])).notes
+    assert NO_DUST not in completed(dusty, known(plateifu=["a"], mangaid=["a"], ebv=[0.3])).notes
 
 
 def test_a_row_may_name_the_galaxy_instead_of_the_observation(cube: Cube) -> None:

@@ -21,6 +21,7 @@ ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz")
 # Tables that lie beside cubes in archives and in our own runs.
 TABLES = re.compile(r"drpall|dapall|catalog", re.IGNORECASE)
 LOGCUBE = re.compile(r"manga-(\d+-\d+)-LOGCUBE$")
+NO_DUST = "no Galactic E(B-V) in the header: taken as 0"  # a note, until the catalogue knows it
 # SAMI DR3: 41144_A_cube_blue, _adaptive_blue, _annular_blue, _sectors_blue.
 ARM = re.compile(r"(.+?)(?:_(?:cube|adaptive|annular|sectors))?_(blue|red)$")
 
@@ -177,7 +178,7 @@ def completed(cube: Cube, catalog: Catalog) -> Cube:
         notes += (f"the catalogue's redshift is {redshift:.4f}, the header's {cube.redshift:.4f} is used",)
     ebv = _value(one, "ebvgal", "ebv")
     if takes_ebv := cube.ebv == 0 and np.isfinite(ebv):
-        notes += ("Galactic E(B-V) of the catalogue",)
+        notes = (*(note for note in notes if note != NO_DUST), "Galactic E(B-V) of the catalogue")
     galaxy = str(one.columns["mangaid"][0]).strip() if "mangaid" in one.columns else ""
     return replace(
         cube,

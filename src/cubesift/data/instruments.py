@@ -10,6 +10,7 @@ from scipy import sparse
 
 from cubesift.data.cards import Header
 from cubesift.data.cube import Cube
+from cubesift.data.door import NO_DUST
 from cubesift.data.headers import centre_of_field, flux_scale, number, spaxel_side, spectral_axis
 from cubesift.data.rebin import Rebinned, channel_correlation, combined, overlap_weights, rebin
 from cubesift.data.stream import FitsStream
@@ -26,7 +27,6 @@ SAMI_NOISE_SIGMA = 0.70
 MUSE_NOISE_SIGMA = 0.5
 
 MOST_PACKED = 1100  # gzip packs no further than 1032 : 1
-NO_DUST = "no Galactic E(B-V) in the header: taken as 0"
 
 FLUX_NAMES = ("FLUX", "DATA", "SCI", "PRIMARY")
 # How the noise is written, by the name of its HDU, and how it becomes a variance.
