@@ -110,10 +110,12 @@ def test_a_mended_cube_is_no_longer_rejected(survey: Run, tmp_path: Path) -> Non
     folder.mkdir()
     cube = next(iter(survey.cubes.rglob("*LOGCUBE.fits.gz")))
     (folder / cube.name).write_bytes(cube.read_bytes()[:1_000_000])
+    (folder / "nothing.fits").write_bytes(b"")
     words = ["prepare", run.path, "--cubes", folder, "--recipe", survey.path / "tiny.toml"]
     assert "none of its cubes" in refusal(*words)
     assert "cut off" in run.rejected()[0]["reason"]
     shutil.copy(cube, folder)
+    (folder / "nothing.fits").unlink()
     out, _ = cubesift(*words)
     assert "prepare: 1 done, 0 there already, 0 rejected" in out
     assert run.rejected() == []

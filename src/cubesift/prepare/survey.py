@@ -70,11 +70,14 @@ def prepare_survey(
     run, catalog = Run(run.path.absolute()), catalog.absolute() if catalog else None
     stores = [_samples(run, recipe) for recipe in recipes]
     refused = {str(record["name"]): record["identity"] for record in run.rejected()}
+    if sources and shard[1] == 1:
+        for name in refused.keys() - {source.name for source in sources}:  # taken out of the folder
+            run.unreject(name)
     known = _catalog(catalog) if catalog else None
     channels = max(recipe.cut(MANGA_GRID).size for recipe in recipes)
     tasks, kept, rejected = [], 0, 0
     for source in sorted(map(_absolute, sources), key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
-        # Whose row is found by the galaxy's name, which only the header says, hangs on the whole table.
+        # A person's table may name galaxies, which only the header ties to observations: all of it counts.
         row = (known.row(source.name) or known.provenance.id) if known else None
         identity = fingerprint(source_id(source), row)
         missing = [
@@ -173,14 +176,6 @@ def _is_prepared(samples: Samples, name: str, identity: str) -> bool:
 def _catalog(path: Path) -> Catalog:
     # The workers of a cluster live on: the table may be another one by now.
     return _catalog_of(path, path.stat().st_mtime_ns)
-
-
-def _known(catalog: Path | None, name: str) -> object:
-    """What the catalogue says of an observation: if it changes, the sample has to be made again."""
-    if catalog is None:
-        return None
-    # A person's table may name galaxies, which only the cube's header ties to observations: all of it counts.
-    return _catalog(catalog).row(name) or _catalog(catalog).provenance.id
 
 
 @lru_cache(maxsize=1)
