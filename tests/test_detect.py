@@ -22,6 +22,7 @@ from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError, Stale
 from cubesift.explore.report import write_report
 from cubesift.explore.settings import Reporting
+from cubesift.show import run_status
 from tests import little_run
 from tests.little_run import GRID, PARENTS, galaxy, names_of, noisy, sample, write_run, write_samples
 
@@ -257,6 +258,8 @@ def test_a_patch_the_network_missed_is_named_by_the_linear_model_of_its_own_cube
     samples = Samples.open(run.samples("paper"))
     samples.write(sample(name, *noisy(rng, truth)))
     outliers = score_galaxies(run, Detection(by_itself=True))
+    assert outliers.provenance.parents["samples/paper"] == samples.id
+    assert ("outliers", "25 galaxies ranked", "") in run_status(run)
     first = outliers.galaxies["itself.paper"].argmax()
     assert outliers.galaxies["plateifu"][first] == name
     assert named(outliers, name) == "itself"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cubesift.data.catalog import Catalog
+from cubesift.data.embeddings import Reconstructions
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, read_parquet
@@ -34,6 +35,9 @@ def run_status(run: Run) -> list[Row]:
         fresh = ids.get(f"models/{name}", provenance.parents.get("model")) == provenance.parents.get("model")
         fresh &= provenance.parents.get("samples") in ids.values()
         rows.append((f"{folder}/{name}", f"{len(columns['plateifu'])} galaxies", _stale(fresh, "embed")))
+    for path in sorted(run.path.glob("reconstructions/*/store.json")):
+        name = path.parent.name.removesuffix(".zarr")
+        ids[f"reconstructions/{name}"] = Reconstructions.open(path.parent).provenance.id
     rows += _detected(run, ids)
     return rows
 
@@ -76,8 +80,7 @@ def _detected(run: Run, ids: dict[str, str]) -> Iterator[Row]:
     outliers = run.path / "outliers.parquet"
     if outliers.exists():
         columns, provenance = read_parquet(outliers)
-        known = {name: parent for name, parent in provenance.parents.items() if name in ids}
-        fresh = all(ids[name] == parent for name, parent in known.items())
+        fresh = all(ids.get(name) == parent for name, parent in provenance.parents.items())
         yield "outliers", f"{len(columns['plateifu'])} galaxies ranked", _stale(fresh, "detect")
         if run.report.exists():
             yield "report", str(run.report), _stale(_newer(run.report, outliers), "report")

@@ -86,7 +86,10 @@ def _embedded(run: Run) -> list[str]:
 
 
 def _provenance(run: Run, settings: Detection, models: Sequence[str]) -> Provenance:
-    parents = {"samples": _finest(run).id} if settings.by_itself or not models else {}
+    parents = {}
+    if settings.by_itself or not models:
+        samples = _finest(run)
+        parents[f"samples/{samples.store.path.stem}"] = samples.id
     for model in models:
         parents[f"embeddings/{model}"] = Embeddings.load(run.embeddings(model)).provenance.id
         parents[f"reconstructions/{model}"] = Reconstructions.open(run.reconstructions(model)).provenance.id
@@ -202,7 +205,8 @@ def _by_themselves(run: Run, settings: Detection) -> Outliers:
     samples = _finest(run)
     provenance = _provenance(run, settings, ())
     about = {"samples": samples.store.path.name}
-    reconstructions = Reconstructions.create(run.reconstructions(BY_ITSELF), provenance, about)
+    made = Provenance("detect", fingerprint(settings), {"samples": samples.id})
+    reconstructions = Reconstructions.create(run.reconstructions(BY_ITSELF), made, about)
     spaxels = []
     for name, own in each_by_itself(samples, settings):
         reconstructions.write(name, own.reconstruction, {})
