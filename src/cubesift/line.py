@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from cubesift.console import Tick, say, watching
 from cubesift.data.door import Source, find_sources
@@ -141,10 +142,14 @@ def simulate(
     from cubesift.simulate.survey import Simulation, simulate_survey
 
     settings = line.simulate or Simulation()
-    if galaxies is not None:
-        settings = replace(settings, galaxies=galaxies)
-    if seed is not None:
-        settings = replace(settings, seed=seed)
+    try:
+        if galaxies is not None:
+            settings = replace(settings, galaxies=galaxies)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CubesiftError(f"simulate: {first['loc'][0]}: {first['msg']} (it is {first['input']})") from None
     with open_executor(None, workers) as executor, watching("simulate") as tick:
         catalog = simulate_survey(_as_run(run), settings, executor, progress=tick)
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")

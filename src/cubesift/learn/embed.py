@@ -16,6 +16,7 @@ from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.errors import Stale
 from cubesift.learn.checkpoint import Checkpoint, find_model
+from cubesift.learn.device import usable_device
 from cubesift.learn.feed import as_galaxy
 from cubesift.learn.loss import reduced_chi2
 
@@ -42,6 +43,7 @@ def embed_survey(
         CubesiftError: no such model or samples.
         Stale: the samples are not what the model was made for.
     """
+    device = usable_device(device)
     folder = find_model(model, name) if model else find_model(run.path / "models" / name)
     checkpoint = Checkpoint.load(folder)
     prepared = Samples.open(run.samples(samples or checkpoint.settings.samples))
