@@ -59,11 +59,11 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def kill(process: subprocess.Popen[str], how: str, rng: np.random.Generator) -> bool:
     """Kill; False where nothing was left to kill. A worker's death ends the verb in one line."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
-        if how == "group":
+        if how == "group" and process.poll() is None:  # ended and waited for, its number may be another's
             os.killpg(process.pid, signal.SIGKILL)
         elif how == "alone":
             process.kill()
-        elif workers := workers_of(process):
+        elif how == "worker" and (workers := workers_of(process)):
             workers[int(rng.integers(len(workers)))].kill()
     # Returns when the last that could write is gone: nobody works on alone.
     _, err = process.communicate(timeout=60)
