@@ -41,11 +41,11 @@ def obvious(path: Path) -> None:
 
 
 def ours(path: Path) -> None:
-    from cubesift.data.door import Source, read_cube
+    from cubesift.data.door import Source
     from cubesift.prepare.cube import prepare_cube
     from cubesift.prepare.recipe import PAPER
 
-    prepare_cube(read_cube(Source(path.name, (path,)), channels=4096), PAPER)
+    prepare_cube(Source(path.name, (path,)).read(channels=4096), PAPER)
 
 
 def measured(side: str, path: Path) -> tuple[float, float]:

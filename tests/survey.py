@@ -16,7 +16,8 @@ import pytest
 
 from cubesift.cli import main
 from cubesift.data.run import Run
-from cubesift.simulate.survey import Simulation, simulate_survey
+from cubesift.simulate.settings import Simulation
+from cubesift.simulate.survey import simulate_survey
 
 SIMULATION = Simulation(galaxies=10, ifus=(19,), seed=3)  # 19-fibre bundles: 20 MB a cube
 RECIPE = """

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.cube import Cube
-from cubesift.data.door import NO_DUST, Source, completed, find_sources, read_cube, source_id
+from cubesift.data.door import NO_DUST, Source, completed, find_sources
 from cubesift.data.store import Provenance
 from cubesift.data.tables import read_catalog
 from cubesift.errors import BadFile, CubesiftError
@@ -39,7 +39,7 @@ def names_in(folder: Path) -> list[str]:
 
 @pytest.fixture
 def cube(tmp_path: Path) -> Cube:
-    return read_cube(Source("a", (linear_cube(tmp_path / "a.fits"),)))
+    return Source("a", (linear_cube(tmp_path / "a.fits"),)).read()
 
 
 def test_an_archives_folders_are_searched_through(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_an_arm_alone_is_refused_by_name(tmp_path: Path, shared: Path) -> None:
     (source,) = find_sources(tmp_path)
     assert source.name == "41144_A"
     with pytest.raises(BadFile, match="its blue arm is not beside it"):
-        read_cube(source)
+        source.read()
 
 
 def test_links_are_followed_even_in_circles(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_links_are_followed_even_in_circles(tmp_path: Path) -> None:
     sources = find_sources(tmp_path)
     assert [source.name for source in sources] == ["a", "b"]
     with pytest.raises(BadFile, match=r"b\.fits: a link to .*gone\.fits, which is not there"):
-        read_cube(sources[1])
+        sources[1].read()
 
 
 def test_of_two_files_with_one_name_the_second_is_refused(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_of_two_files_with_one_name_the_second_is_refused(tmp_path: Path) -> Non
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
     first, second = find_sources(tmp_path)
     assert (first.name, second.name) == ("a", "a~2")
-    assert read_cube(first).plateifu == "a"
+    assert first.read().plateifu == "a"
     with pytest.raises(BadFile, match=r"a\.fits and a\.fits\.gz have one name"):
-        read_cube(second)
+        second.read()
 
 
 def test_a_list_of_files_is_as_good_as_a_folder(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ def test_a_list_of_files_is_as_good_as_a_folder(tmp_path: Path) -> None:
 def test_what_each_file_is_shows_in_its_header_not_its_name(tmp_path: Path) -> None:
     write_logcube(tmp_path / "renamed.fits", logcube())
     linear_cube(tmp_path / "mine.fits")
-    mine, renamed = (read_cube(source) for source in find_sources(tmp_path))
+    mine, renamed = (source.read() for source in find_sources(tmp_path))
     assert (renamed.plateifu, renamed.mangaid, renamed.instrument) == ("8485-1901", "1-209232", "MaNGA")
     assert (mine.plateifu, mine.mangaid, mine.instrument) == ("mine", "mine", "unknown")
-    assert read_cube(find_sources(tmp_path)[1], channels=100).shape[0] == 100
-    assert read_cube(find_sources(tmp_path)[0], channels=2500).shape[0] == 2500
+    assert find_sources(tmp_path)[1].read(channels=100).shape[0] == 100
+    assert find_sources(tmp_path)[0].read(channels=2500).shape[0] == 2500
 
 
 def test_what_is_no_cube_says_so_in_one_line(tmp_path: Path, shared: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_is_no_cube_says_so_in_one_line(tmp_path: Path, shared: Path) -> No
     said = {}
     for source in find_sources(tmp_path):
         with pytest.raises(BadFile) as refused:
-            read_cube(source)
+            source.read()
         said[source.name] = str(refused.value)
     assert all("\n" not in line for line in said.values())
     assert "LOGCUBE" in said["maps"]
@@ -141,12 +141,12 @@ def test_what_is_no_cube_says_so_in_one_line(tmp_path: Path, shared: Path) -> No
 def test_a_changed_file_has_another_id(tmp_path: Path) -> None:
     path = linear_cube(tmp_path / "a.fits")
     (source,) = find_sources(tmp_path)
-    before = source_id(source)
-    assert source_id(find_sources(tmp_path)[0]) == before
+    before = source.identity()
+    assert find_sources(tmp_path)[0].identity() == before
     os.utime(path, (1, 1))
-    later = source_id(source)
+    later = source.identity()
     path.unlink()
-    assert len({before, later, source_id(source)}) == 3
+    assert len({before, later, source.identity()}) == 3
 
 
 @pytest.mark.parametrize("kind", ["csv", "ecsv", "fits", "parquet"])
@@ -255,8 +255,8 @@ def test_the_real_folders_are_read_through_the_one_door(shared: Path) -> None:
     assert [source.name for source in sources] == [
         "209807_A", "230776_A", "41144_A", "41144_B", "41144_C", "41144_D",
     ]  # fmt: skip
-    cube = read_cube(sources[3], known(plateifu=["41144"], mangaid=["41144"], z=[0.02964]))
+    cube = sources[3].read(known(plateifu=["41144"], mangaid=["41144"], z=[0.02964]))
     assert (cube.plateifu, cube.mangaid, cube.redshift) == ("41144_B", "41144", pytest.approx(0.02964))
     (muse,) = find_sources(shared / "muse")
-    cube = read_cube(muse, known(plateifu=["abell478-32x32"], mangaid=["Abell 478"], z=[0.088]))
+    cube = muse.read(known(plateifu=["abell478-32x32"], mangaid=["Abell 478"], z=[0.088]))
     assert (cube.redshift, cube.mangaid) == (0.088, "Abell 478")

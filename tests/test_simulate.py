@@ -14,8 +14,9 @@ from cubesift.data.run import Run
 from cubesift.data.store import read_parquet
 from cubesift.data.wavelength import MANGA_GRID, SPEED_OF_LIGHT, STEP
 from cubesift.errors import CubesiftError
-from cubesift.simulate.anomalies import PLANTS, matched_signal_to_noise
-from cubesift.simulate.galaxies import Galaxy, draw_galaxy, parts_of
+from cubesift.simulate.cube import Simulated, simulate_galaxy
+from cubesift.simulate.galaxies import Galaxy, draw_galaxy
+from cubesift.simulate.gas import LINES, glowing, line_ratios
 from cubesift.simulate.light import GAS_STEP, Canvas, Part, Seeing, Sight, unshared
 from cubesift.simulate.noise import (
     DIAMETER,
@@ -26,18 +27,12 @@ from cubesift.simulate.noise import (
     residual_share,
     shared_noise,
 )
-from cubesift.simulate.spectra import (
-    CHANNEL,
-    LINES,
-    REST,
-    glowing,
-    line_ratios,
-    line_spread,
-    moving,
-    population,
-    table,
-)
-from cubesift.simulate.survey import Simulated, Simulation, cube_path, simulate_galaxy, simulate_survey
+from cubesift.simulate.planting import PLANTS
+from cubesift.simulate.plants import matched_signal_to_noise
+from cubesift.simulate.settings import Simulation
+from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population, table
+from cubesift.simulate.structure import parts_of
+from cubesift.simulate.survey import cube_path, simulate_survey
 
 WAVE = MANGA_GRID.wave
 SMALL = Simulation(galaxies=3, seed=1, ifus=(19,), oddities=0.0)
@@ -47,13 +42,12 @@ STILL = np.zeros(1)
 @pytest.fixture(scope="module")
 def plain() -> Simulated:
     """One small galaxy without oddities, with its noise-free flux."""
-    return simulate_galaxy(SMALL, 0, keep_clean=True)
+    return simulate_galaxy(SMALL, 0)
 
 
 def noise_of(simulated: Simulated) -> np.ndarray:
     """(wave, y, x): noise over formal error; nan where nothing may be used, at the sky line and redder."""
     cube = simulated.cube
-    assert simulated.clean is not None
     with np.errstate(divide="ignore"):
         noise = (cube.flux - simulated.clean) * np.sqrt(cube.ivar)
     noise[cube.ivar == 0] = np.nan
@@ -230,7 +224,7 @@ def test_the_truth_has_a_chi2_of_one(plain: Simulated) -> None:
 
 
 def test_formal_errors_may_be_wrong_by_a_known_factor() -> None:
-    wrong = simulate_galaxy(Simulation(galaxies=1, ifus=(19,), oddities=0.0, error_factor=1.25), 0, True)
+    wrong = simulate_galaxy(Simulation(galaxies=1, ifus=(19,), oddities=0.0, error_factor=1.25), 0)
     assert np.nanmean(noise_of(wrong) ** 2) == pytest.approx(1.25**2, rel=0.01)
 
 
@@ -254,7 +248,6 @@ def test_faint_spaxels_go_below_zero() -> None:
 
 
 def test_left_over_sky_is_the_same_in_the_whole_bundle(plain: Simulated) -> None:
-    assert plain.clean is not None
     cube = plain.cube
     noise = (cube.flux - plain.clean) * np.sqrt(cube.ivar)
     common = noise[:, 9:26, 9:26].mean(axis=(1, 2))
@@ -304,8 +297,8 @@ def test_each_oddity_is_planted_and_told(kind: str) -> None:
     y, x = int(np.rint(entry["y"])), int(np.rint(entry["x"]))
     assert distance_inside(19, 34)[y, x] > 0
     if kind == "wrong_redshift":
-        assert odd.row["z"] != plain.row["z"]
-        assert entry["amplitude"] == pytest.approx(odd.row["z"] - odd.galaxy.redshift)
+        assert odd.cube.redshift != plain.cube.redshift
+        assert entry["amplitude"] == pytest.approx(odd.cube.redshift - odd.observation.galaxy.redshift)
         return
     assert entry["snr"] > 4
     assert entry["amplitude"] != 0
@@ -399,5 +392,5 @@ def test_a_repeat_is_the_same_galaxy_under_other_noise(tmp_path: Path) -> None:
     first, again = simulate_galaxy(settings, 0), simulate_galaxy(settings, 2)
     assert first.cube.mangaid == again.cube.mangaid
     assert first.cube.plateifu != again.cube.plateifu
-    assert first.galaxy == again.galaxy
+    assert first.observation.galaxy == again.observation.galaxy
     assert not np.array_equal(first.cube.flux, again.cube.flux)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cubesift.explore.report import write_report
     from cubesift.learn.embed import embed_survey
     from cubesift.learn.train import train_model
-    from cubesift.line import make
+    from cubesift.making import make
     from cubesift.prepare.survey import prepare_survey
     from cubesift.simulate.survey import simulate_survey
 
@@ -47,7 +47,7 @@ _HOMES = {
     "Samples": "data.samples",
     "embed_survey": "learn.embed",
     "find_sources": "data.door",
-    "make": "line",
+    "make": "making",
     "prepare_survey": "prepare.survey",
     "score_galaxies": "detect.score",
     "simulate_survey": "simulate.survey",

@@ -173,6 +173,9 @@ def make(
     model: ModelFolder = None,
     simulate: Annotated[int | None, Parameter(help="Without cubes: simulate so many galaxies.")] = None,
     keep_cubes: Annotated[bool, Parameter(help="Keep simulated cubes once they are prepared.")] = False,
+    stream: Annotated[
+        bool, Parameter(help="Pass simulated cubes to preparation in memory; none is written.")
+    ] = False,
     executor: Where = None,
     workers: Workers = None,
     device: Device = "cpu",
@@ -181,9 +184,9 @@ def make(
 
     Example: `cubesift make runs/mine --cubes ~/manga --drpall ~/manga/drpall-v3_1_1.fits`
     """
-    from cubesift import line
+    from cubesift import making
 
-    line.make(
+    making.make(
         run,
         cubes=cubes,
         drpall=drpall,
@@ -192,6 +195,7 @@ def make(
         model=model,
         simulate_galaxies=simulate,
         keep_cubes=keep_cubes,
+        stream=stream,
         executor=executor,
         workers=workers,
         device=device,

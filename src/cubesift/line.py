@@ -1,4 +1,4 @@
-"""The line: the rooms in order. What the command line calls, and `make`, which does whatever is missing."""
+"""The line: the rooms in order, each verb as the command line calls it."""
 
 from __future__ import annotations
 
@@ -14,83 +14,21 @@ from cubesift.console import Tick, say, watching
 from cubesift.data.door import Source, find_sources
 from cubesift.data.drpall import Selection, read_drpall, select
 from cubesift.data.run import Run
-from cubesift.data.store import remove
 from cubesift.data.tables import read_catalog
-from cubesift.detect.settings import FEW, Detection
+from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError
 from cubesift.executors import open_executor
 from cubesift.explore.settings import Reporting
-from cubesift.missing import are_prepared, is_detected, is_reported, prepared_galaxies
+from cubesift.missing import prepared_galaxies
 from cubesift.prepare.recipe import Recipe
 from cubesift.prepare.survey import prepare_survey
 from cubesift.settings import Line, read_settings, write_settings
-
-
-def make(
-    run: Path | str | Run,
-    *,
-    cubes: Path | str | None = None,
-    drpall: Path | str | None = None,
-    catalog: Path | str | None = None,
-    recipe: Path | str | None = None,
-    model: Path | str | None = None,
-    simulate_galaxies: int | None = None,
-    keep_cubes: bool = False,
-    executor: str | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
-) -> Path:
-    """Do whatever is missing between cubes and the report; the arguments are those of `cubesift make`.
-
-    Returns:
-        The report's path.
-
-    Raises:
-        CubesiftError: something a person has to mend; what was finished stays.
-    """
-    run = _as_run(run)
-    if cubes is not None and simulate_galaxies is not None:
-        raise CubesiftError("--cubes and --simulate: give one of them, real cubes or simulated ones")
-    cubes, drpall, catalog, recipe, model = map(_as_path, (cubes, drpall, catalog, recipe, model))
-    line = settings_of(run, recipe)
-    if model is not None:  # others are prepared as its own samples were, and the run remembers that
-        line = replace(line, prepare=(_recipe_of(model),), train=())
-        write_settings(line, run.path / "run.toml")
-    recipes = line.prepare
-    temporary = run.cubes / "TEMPORARY.txt"  # in a folder that this verb filled, and may empty
-    simulating = cubes is None and (simulate_galaxies is not None or line.simulate is not None)
-    if simulating and not are_prepared(run, recipes):
-        if not keep_cubes and not run.cubes.exists():
-            temporary.parent.mkdir(parents=True)
-            temporary.write_text("`cubesift make` removes this folder when its cubes are prepared.\n")
-        simulate(run, line, simulate_galaxies, None, workers)
-    prepare(run, recipes, cubes, drpall, catalog, line.select, executor, workers)
-    if temporary.exists() and not keep_cubes:
-        remove(run.cubes)
-    count = prepared_galaxies(run, recipes)
-    models = _models(line, model, count)
-    if model is None and models:
-        train(run, line, device)
-    elif model is None:
-        why = f"fewer than {FEW}" if count < FEW else "and the recipe names no model"
-        galaxies = "1 galaxy" if count == 1 else f"{count} galaxies"
-        say(f"{galaxies}, {why}: nothing is trained, each cube's spaxels are ranked alone")
-    if models:
-        embed(run, model, device, models)
-    if not is_detected(run, line.detect, models):
-        detect(run, line.detect, models)
-    path = run.report if is_reported(run) else report(run, line.report)
-    if run.truth.exists() and models:
-        from cubesift.judge.planted import beside_planted
-
-        say(beside_planted(run))
-    say(f"report: {path}")
-    return path
+from cubesift.simulate.settings import Simulation
 
 
 def settings_of(run: Path | str | Run, recipe: Path | None) -> Line:
     """The paper's settings, then the tables the run remembers, then those of `recipe`; now remembered."""
-    remembered = _as_run(run).path / "run.toml"
+    remembered = as_run(run).path / "run.toml"
     files = [Path(file) for file in (remembered, recipe) if file is not None and file != remembered]
     files = [remembered, *files] if remembered.exists() else files
     line = read_settings(*files)
@@ -115,7 +53,7 @@ def fetch(
         raise CubesiftError("nothing to fetch: name cubes (8485-1901 ...), a --list FILE, or --select")
     with watching("fetch") as tick:
         manifest = fetch_survey(
-            _as_run(run),
+            as_run(run),
             wanted or None,
             line.fetch,
             selection=line.select if by_selection else None,
@@ -139,20 +77,31 @@ def simulate(
     workers: int | None = None,
 ) -> None:
     """Simulate a survey into the run, in the archive's own files."""
-    from cubesift.simulate.survey import Simulation, simulate_survey
+    from cubesift.simulate.survey import simulate_survey
 
-    settings = line.simulate or Simulation()
-    try:
-        if galaxies is not None:
-            settings = replace(settings, galaxies=galaxies)
-        if seed is not None:
-            settings = replace(settings, seed=seed)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CubesiftError(f"simulate: {first['loc'][0]}: {first['msg']} (it is {first['input']})") from None
+    settings = _simulation(line, galaxies, seed)
     with open_executor(None, workers) as executor, watching("simulate") as tick:
-        catalog = simulate_survey(_as_run(run), settings, executor, progress=tick)
+        catalog = simulate_survey(as_run(run), settings, executor, progress=tick)
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
+
+
+def stream_simulated(
+    run: Path | str | Run,
+    line: Line,
+    galaxies: int | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+) -> None:
+    """Simulate and prepare in one go: no cube is written."""
+    from cubesift.streaming import stream_survey
+
+    settings = _simulation(line, galaxies)
+    with open_executor(executor, workers) as pool, watching("simulate, prepare") as tick:
+        prepared = stream_survey(as_run(run), settings, line.prepare, executor=pool, progress=tick)
+    say(
+        f"simulate, prepare: {prepared.done} done, {prepared.kept} there already, "
+        f"{prepared.rejected} rejected, seed {settings.seed}, no cube written"
+    )
 
 
 def prepare(
@@ -171,7 +120,7 @@ def prepare(
     Raises:
         CubesiftError: there is nothing to prepare, or no cube could be used.
     """
-    run = _as_run(run)
+    run = as_run(run)
     folder = cubes or run.cubes
     if cubes is None and not folder.exists():
         if not (there := prepared_galaxies(run, recipes)):
@@ -217,7 +166,7 @@ def train(run: Path | str | Run, line: Line, device: str = "cpu") -> None:
     for settings in line.train:
         with watching(f"train {settings.name}") as tick:
             train_model(
-                _as_run(run),
+                as_run(run),
                 settings,
                 device=device,
                 progress=_spoken(tick),
@@ -234,7 +183,7 @@ def embed(
     from cubesift.learn.checkpoint import Checkpoint, find_model
     from cubesift.learn.embed import embed_survey
 
-    run = _as_run(run)
+    run = as_run(run)
     names = run.models() if models is None else models
     if model is not None:
         names = [Checkpoint.load(find_model(model)).settings.name]
@@ -251,7 +200,7 @@ def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | N
     """Rank galaxies and spaxels by all models, or by those named; by none, each cube alone."""
     from cubesift.detect.score import score_galaxies
 
-    outliers = score_galaxies(_as_run(run), settings, models)
+    outliers = score_galaxies(as_run(run), settings, models)
     ranked, named = len(outliers.galaxies["plateifu"]), np.sum(outliers.galaxies["named_by"] != "")
     say(
         f"detect: {ranked} galaxies ranked, {named} named; {len(outliers.spaxels['plateifu'])} spaxels ranked"
@@ -262,7 +211,7 @@ def report(run: Path | str | Run, settings: Reporting) -> Path:
     """Write the report."""
     from cubesift.explore.report import write_report
 
-    path = write_report(_as_run(run), settings)
+    path = write_report(as_run(run), settings)
     path.touch()  # it may say the same as before, of newer tables
     return path
 
@@ -271,33 +220,28 @@ def show(run: Path | str | Run) -> None:
     """Print what the run holds and what is stale."""
     from cubesift.show import run_status
 
-    rows = run_status(_as_run(run))
+    rows = run_status(as_run(run))
     for artefact, what, stale in rows or [("", "an empty run", "")]:
         say(f"{artefact:<24} {what}" + (f"  [{stale}]" if stale else ""))
 
 
-def _as_run(run: Path | str | Run) -> Run:
+def _simulation(line: Line, galaxies: int | None = None, seed: int | None = None) -> Simulation:
+    """The line's survey, of so many galaxies and of this seed where they are said."""
+    settings = line.simulate or Simulation()
+    try:
+        if galaxies is not None:
+            settings = replace(settings, galaxies=galaxies)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CubesiftError(f"simulate: {first['loc'][0]}: {first['msg']} (it is {first['input']})") from None
+    return settings
+
+
+def as_run(run: Path | str | Run) -> Run:
+    """The run of a folder."""
     return run if isinstance(run, Run) else Run(Path(run))
-
-
-def _as_path(path: Path | str | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _models(line: Line, model: Path | None, count: int) -> list[str]:
-    """Names of the models that are to judge so many galaxies; none for a few, unless one is named."""
-    if model is None:
-        return [training.name for training in line.train] if count >= FEW else []
-    from cubesift.learn.checkpoint import Checkpoint, find_model
-
-    return [Checkpoint.load(find_model(model)).settings.name]
-
-
-def _recipe_of(model: Path) -> Recipe:
-    """How the samples of a trained model were prepared: others must be prepared the same way."""
-    from cubesift.learn.checkpoint import Checkpoint, find_model
-
-    return Recipe(**dict(Checkpoint.load(find_model(model)).recipe))
 
 
 def _selected(run: Run, drpall: Path, selection: Selection, sources: list[Source]) -> list[Source]:

@@ -20,7 +20,7 @@ from cubesift.explore.settings import Reporting
 from cubesift.fetch.archive import Fetching
 from cubesift.learn.settings import Training
 from cubesift.prepare.recipe import PUBLISHED, Recipe
-from cubesift.simulate.survey import Simulation
+from cubesift.simulate.settings import Simulation
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

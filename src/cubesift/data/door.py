@@ -34,6 +34,26 @@ class Source:
     files: tuple[Path, ...]
     twin: Path | None = None  # the file that has this name already
 
+    def identity(self) -> str:
+        """Stands for the files' names, sizes and times: another one, and the files have changed."""
+        return fingerprint([(file.name, *_size_and_time(file)) for file in self.files], str(self.twin))
+
+    def read(self, catalog: Catalog | None = None, channels: int | None = None) -> Cube:
+        """The cube, whatever its instrument, its first `channels` only, completed by the catalogue.
+
+        Raises:
+            BadFile: no cube that we can read, in one line.
+        """
+        for file in self.files:
+            if not file.exists():
+                what = f"a link to {os.readlink(file)}, which is" if file.is_symlink() else "it is"
+                raise BadFile(f"{file.name}: {what} not there. Fetch it, or take it out of the folder.")
+        if self.twin is not None:
+            one, other = _apart(self.twin, self.files[0])
+            raise BadFile(f"{self.name}: {one} and {other} have one name, the first was used. Keep one.")
+        cube = _read(self, channels)
+        return completed(cube, catalog) if catalog is not None else cube
+
 
 def find_sources(where: Path | str | Iterable[Path]) -> list[Source]:
     """Every FITS file in a folder (and the folders and links in it), or of those given, sorted by name.
@@ -48,7 +68,8 @@ def find_sources(where: Path | str | Iterable[Path]) -> list[Source]:
     where = Path(where) if isinstance(where, str) else where
     if isinstance(where, Path) and not where.exists():
         raise CubesiftError(f"{where}: not there. Give the folder that holds the cubes.")
-    files = sorted(_walk(where) if isinstance(where, Path) else {Path(file) for file in where})
+    found_there = _walk(where) if isinstance(where, Path) else (Path(file) for file in where)
+    files = sorted({file.absolute() for file in found_there})  # workers have other working directories
     pairs: dict[tuple[str, str], dict[str, Path]] = {}
     found: list[tuple[str, tuple[Path, ...]]] = []
     for file in files:
@@ -104,34 +125,12 @@ def _named_once(found: list[tuple[str, tuple[Path, ...]]]) -> list[Source]:
     return sources
 
 
-def source_id(source: Source) -> str:
-    """Stands for the files' names, sizes and times: another one, and the files have changed."""
-    return fingerprint([(file.name, *_size_and_time(file)) for file in source.files], str(source.twin))
-
-
 def _size_and_time(file: Path) -> tuple[int, int]:
     try:
         status = file.stat()
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns
-
-
-def read_cube(source: Source, catalog: Catalog | None = None, channels: int | None = None) -> Cube:
-    """Read one observation, whatever its instrument, its first `channels` only, completed by the catalogue.
-
-    Raises:
-        BadFile: no cube that we can read, in one line.
-    """
-    for file in source.files:
-        if not file.exists():
-            what = f"a link to {os.readlink(file)}, which is" if file.is_symlink() else "it is"
-            raise BadFile(f"{file.name}: {what} not there. Fetch it, or take it out of the folder.")
-    if source.twin is not None:
-        one, other = _apart(source.twin, source.files[0])
-        raise BadFile(f"{source.name}: {one} and {other} have one name, the first was used. Keep one.")
-    cube = _read(source, channels)
-    return completed(cube, catalog) if catalog is not None else cube
 
 
 def _apart(one: Path, other: Path) -> tuple[str, str]:

@@ -28,6 +28,10 @@ class Run:
         return self.path / "truth.parquet"
 
     @property
+    def truth_galaxies(self) -> Path:
+        return self.path / "truth-galaxies.parquet"
+
+    @property
     def cubes(self) -> Path:
         return self.path / "cubes"
 

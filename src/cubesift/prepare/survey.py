@@ -7,11 +7,12 @@ from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
 from cubesift.data.catalog import Catalog
-from cubesift.data.door import Source, read_cube, source_id
+from cubesift.data.cube import Cube
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint
@@ -28,6 +29,24 @@ class Prepared:
     done: int  # prepared now
     kept: int  # were there already
     rejected: int  # cannot be used; `Run.rejected()` says why
+
+
+class Source(Protocol):
+    """Where a cube comes from: files (`cubesift.data.door.Source`), or a simulator."""
+
+    @property
+    def name(self) -> str:
+        """Of the observation, unique in the survey."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What it is read from; () = no file."""
+
+    def identity(self) -> str:
+        """Stands for what will be read: the same, and it need not be read again."""
+
+    def read(self, catalog: Catalog | None, channels: int) -> Cube:
+        """The cube, its first `channels` only; BadFile where it cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +95,10 @@ def prepare_survey(
     known = _catalog(catalog) if catalog else None
     channels = max(recipe.cut(MANGA_GRID).size for recipe in recipes)
     tasks, kept, rejected = [], 0, 0
-    for source in sorted(map(_absolute, sources), key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
+    for source in sorted(sources, key=lambda source: source.name)[shard[0] - 1 :: shard[1]]:
         # A person's table may name galaxies, which only the header ties to observations: all of it counts.
         row = (known.row(source.name) or known.provenance.id) if known else None
-        identity = fingerprint(source_id(source), row)
+        identity = fingerprint(source.identity(), row)
         missing = [
             recipe
             for recipe, samples in zip(recipes, stores, strict=True)
@@ -113,7 +132,7 @@ def prepare_one(task: Task) -> tuple[str, bool]:
     # One unit of work, one core: the executor says how many run side by side.
     with threadpool_limits(1):
         try:
-            cube = read_cube(task.source, _catalog(task.catalog) if task.catalog else None, task.channels)
+            cube = task.source.read(_catalog(task.catalog) if task.catalog else None, task.channels)
         except BadFile as error:
             reasons.append(str(error))
             refusing += task.recipes
@@ -151,12 +170,6 @@ def _ended(tasks: list[Task], executor: Executor | None) -> Iterator[tuple[str, 
     finally:
         for future in futures:
             future.cancel()
-
-
-def _absolute(source: Source) -> Source:
-    """Of whole paths: a worker elsewhere has another working directory."""
-    files = tuple(file.absolute() for file in source.files)
-    return replace(source, files=files, twin=source.twin.absolute() if source.twin else None)
 
 
 def _samples(run: Run, recipe: Recipe) -> Samples:

@@ -1,87 +1,20 @@
-"""Strange things to plant: one function per kind, each says what it adds, where, and how strong."""
+"""What is in the sky and does not belong: one function per kind, each says what it adds and where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
-from cubesift.data.cube import DEADFIBER, DONOTUSE, FORESTAR
+from cubesift.data.cube import DONOTUSE, FORESTAR
 from cubesift.data.wavelength import MANGA_GRID
-from cubesift.simulate.galaxies import Galaxy, sersic
-from cubesift.simulate.light import SPAXEL, Canvas, Part, Sight
-from cubesift.simulate.noise import correlation, sky_variance, source_variance
-from cubesift.simulate.spectra import dusty, glowing, line_ratios, moving, population, table
+from cubesift.simulate.gas import glowing, line_ratios
+from cubesift.simulate.light import SPAXEL, Part
+from cubesift.simulate.noise import sky_variance, source_variance
+from cubesift.simulate.plants import Plant, Scene, near, point
+from cubesift.simulate.spectra import dusty, moving, population, table
+from cubesift.simulate.structure import sersic
 
 WAVE = MANGA_GRID.wave
 STILL = np.zeros(1)  # one velocity, at rest with its own redshift
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What a plant may look at before it grows."""
-
-    galaxy: Galaxy
-    canvas: Canvas
-    sight: Sight  # of the galaxy alone
-    inside: np.ndarray  # (y, x), spaxels from the edge of the hexagon
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Of the galaxy, (y, x) in spaxels."""
-        middle = self.canvas.middle
-        return middle + self.canvas.offset[0] / SPAXEL, middle + self.canvas.offset[1] / SPAXEL
-
-    @property
-    def sigma(self) -> float:
-        """Of the seeing in r, spaxels."""
-        return float(self.sight.seeing.at(6231.0)) / 2.3548 / SPAXEL
-
-    @property
-    def peak(self) -> float:
-        """Share of a point source's light in its brightest spaxel."""
-        return 1 / (2 * np.pi * self.sigma**2)
-
-    def spectrum(self, y: float, x: float) -> np.ndarray:
-        """The galaxy's own light at a spaxel, (wave,)."""
-        index = int(np.rint(y)) * self.canvas.side + int(np.rint(x))
-        return np.asarray(self.sight.spectra.T @ self.sight.maps(6231.0)[:, index])
-
-    def elsewhere(
-        self, rng: np.random.Generator, edge: float = 3.0, away: float = 4.0
-    ) -> tuple[float, float]:
-        """A place at least `edge` spaxels inside the hexagon and `away` from the nucleus, (y, x)."""
-        y, x = np.indices(self.inside.shape)
-        far = np.hypot(y - self.centre[0], x - self.centre[1])
-        rows, columns = np.nonzero((self.inside > edge) & (far > away))
-        pick = int(rng.integers(len(rows)))
-        return float(rows[pick] + rng.uniform(-0.5, 0.5)), float(columns[pick] + rng.uniform(-0.5, 0.5))
-
-
-@dataclass(frozen=True)
-class Plant:
-    """One strange thing: light that is added, or data that are spoilt, or a wrong entry in the catalogue."""
-
-    kind: str
-    y: float  # spaxels
-    x: float
-    wavelength: float = float("nan")  # observed, angstrom, vacuum; nan = all of them
-    light: Part | None = None
-    gain: np.ndarray | None = None  # (wave,): the flux is multiplied by it ...
-    where: np.ndarray | None = None  # (y, x): ... in this share
-    bits: int = 0
-    bits_where: np.ndarray | None = None  # (y, x) bool
-    redshift: float | None = None  # what the catalogue says instead of the truth
-
-
-def _near(scene: Scene, y: float, x: float, radius: float) -> np.ndarray:
-    rows, columns = np.indices(scene.inside.shape)
-    return np.asarray(np.hypot(rows - y, columns - x) <= radius)
-
-
-def _point(scene: Scene, spectrum: np.ndarray, y: float, x: float) -> Part:
-    return Part(spectrum[None].astype(np.float32), scene.canvas.point(y, x))
 
 
 def star(scene: Scene, rng: np.random.Generator, flagged: bool) -> Plant:
@@ -93,14 +26,14 @@ def star(scene: Scene, rng: np.random.Generator, flagged: bool) -> Plant:
     magnitude = rng.uniform(16.5, 20.0)
     # AB zero point in 1e-17 erg/s/cm2/angstrom at 6231 angstrom.
     total = 10 ** (-0.4 * (magnitude + 48.60)) * 2.99792458e18 / 6231.0**2 * 1e17
-    light = _point(scene, total * spectrum, y, x)
+    light = point(scene, total * spectrum, y, x)
     if not flagged:
         return Plant("unflagged_star", y, x, light=light)
     # Out to where its light drowns in the sky's noise.
     faint = np.sqrt(np.median(sky_variance())) / (total * scene.peak)
     reach = scene.sigma * np.sqrt(2 * max(-np.log(faint), 1))
     bits = FORESTAR | DONOTUSE
-    return Plant("foreground_star", y, x, light=light, bits=bits, bits_where=_near(scene, y, x, reach))
+    return Plant("foreground_star", y, x, light=light, bits=bits, bits_where=near(scene, y, x, reach))
 
 
 def foreground_star(scene: Scene, rng: np.random.Generator) -> Plant:
@@ -122,7 +55,7 @@ def power_law(scene: Scene, rng: np.random.Generator) -> Plant:
         "power_law",
         y,
         x,
-        light=_point(scene, rng.uniform(0.5, 3.0) * nucleus / scene.peak * spectrum, y, x),
+        light=point(scene, rng.uniform(0.5, 3.0) * nucleus / scene.peak * spectrum, y, x),
     )
 
 
@@ -136,7 +69,7 @@ def broad_lines(scene: Scene, rng: np.random.Generator) -> Plant:
     ratios = {"Halpha": 1.0, "Hbeta": 0.33, "Hgamma": 0.14, "Hdelta": 0.07, "HeI": 0.05}
     lines = glowing({name: alpha * ratio for name, ratio in ratios.items()}, sigma, STILL, z)[0]
     blue = 0.4 * nucleus * (WAVE / 6231.0) ** -1.5
-    return Plant("broad_lines", y, x, 6564.61 * (1 + z), light=_point(scene, lines + blue, y, x))
+    return Plant("broad_lines", y, x, 6564.61 * (1 + z), light=point(scene, lines + blue, y, x))
 
 
 def background_line(scene: Scene, rng: np.random.Generator) -> Plant:
@@ -154,7 +87,7 @@ def background_line(scene: Scene, rng: np.random.Generator) -> Plant:
     variance = sky_variance() + source_variance() * scene.spectrum(y, x)
     unit = np.sqrt(np.sum((shape * scene.peak) ** 2 / variance))
     total = rng.uniform(6.0, 25.0) / unit
-    return Plant("background_line", y, x, float(wavelength), light=_point(scene, total * shape, y, x))
+    return Plant("background_line", y, x, float(wavelength), light=point(scene, total * shape, y, x))
 
 
 def second_galaxy(scene: Scene, rng: np.random.Generator) -> Plant:
@@ -182,77 +115,3 @@ def second_galaxy(scene: Scene, rng: np.random.Generator) -> Plant:
     return Plant(
         "second_galaxy", y, x, 6564.61 * (1 + z), light=Part(combined[None], light[None].astype(np.float32))
     )
-
-
-def dead_fibre(scene: Scene, rng: np.random.Generator) -> Plant:
-    """A fibre that lost its light: a hole one fibre wide; the spaxels around carry DEADFIBER."""
-    y, x = scene.elsewhere(rng, edge=2.0, away=2.0)
-    rows, columns = np.indices(scene.inside.shape)
-    hole = np.exp(-0.5 * (np.hypot(rows - y, columns - x) / 1.7) ** 2)
-    gain = np.full(MANGA_GRID.size, rng.uniform(0.1, 0.5))
-    return Plant(
-        "dead_fibre", y, x, gain=gain, where=hole, bits=DEADFIBER, bits_where=_near(scene, y, x, 2.5)
-    )
-
-
-def flux_step(scene: Scene, rng: np.random.Generator) -> Plant:
-    """The red arm's flux calibration is off in one patch: a step near 6000 angstrom, not flagged."""
-    y, x = scene.elsewhere(rng, edge=3.0, away=0.0)
-    rows, columns = np.indices(scene.inside.shape)
-    patch = np.exp(-0.5 * (np.hypot(rows - y, columns - x) / 3.0) ** 2)
-    step = float(rng.choice([-1, 1]) * rng.uniform(0.3, 0.6))
-    gain = 1 + step / (1 + np.exp(-(WAVE - 6000.0) / 15.0))
-    return Plant("flux_step", y, x, 6000.0, gain=gain, where=patch)
-
-
-def wrong_redshift(scene: Scene, rng: np.random.Generator) -> Plant:
-    """The catalogue's redshift is another galaxy's; the cube itself is ordinary."""
-    z = scene.galaxy.redshift
-    wrong = z
-    while abs(wrong - z) < 0.01:
-        wrong = float(rng.uniform(0.01, 0.14))
-    y, x = scene.centre
-    return Plant("wrong_redshift", y, x, redshift=wrong)
-
-
-PLANTS: dict[str, Callable[[Scene, np.random.Generator], Plant]] = {
-    "foreground_star": foreground_star,
-    "unflagged_star": unflagged_star,
-    "power_law": power_law,
-    "broad_lines": broad_lines,
-    "background_line": background_line,
-    "second_galaxy": second_galaxy,
-    "dead_fibre": dead_fibre,
-    "flux_step": flux_step,
-    "wrong_redshift": wrong_redshift,
-}
-
-
-def added(plant: Plant, scene: Scene, truth: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
-    """What the plant changed in a box of spaxels, (wave, box y, box x), noise-free."""
-    if plant.light is not None:
-        sight = Sight([plant.light], scene.canvas, scene.sight.seeing)
-        maps = sight.maps(6231.0).reshape(-1, *scene.inside.shape)[:, *box]
-        return np.asarray(np.tensordot(sight.spectra.T, maps, axes=1))
-    if plant.gain is not None and plant.where is not None:
-        factor = 1 + (plant.gain[:, None, None] - 1) * plant.where[box]
-        return np.asarray(truth[:, *box] * (1 - 1 / factor))
-    return np.zeros((1, 1, 1))
-
-
-def matched_signal_to_noise(signal: np.ndarray, variance: np.ndarray) -> float:
-    """S/N of the sum weighted by signal / variance, with the noise that neighbours share.
-
-    (Σ w t)² / Σ w_i σ_i rho_ij w_j σ_j with w = t / σ², per channel, added over channels.
-
-    Args:
-        signal: (wave, y, x), noise-free.
-        variance: (wave, y, x); inf = do not use.
-    """
-    weight = signal / variance
-    scaled = weight * np.sqrt(np.where(np.isfinite(variance), variance, 0))
-    rows, columns = correlation(signal.shape[1]), correlation(signal.shape[2])
-    found = np.sum(weight * signal, axis=(1, 2)) ** 2
-    noise = np.einsum("wyx,yv,wvu,ux->w", scaled, rows, scaled, columns, optimize=True)
-    usable = noise > 0
-    return float(np.sqrt(np.sum(found[usable] / noise[usable])))

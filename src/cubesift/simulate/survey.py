@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict
@@ -14,13 +13,21 @@ import numpy as np
 from cubesift.data.catalog import Catalog
 from cubesift.data.fitswrite import DRP_VERSIONS, Extras, write_drpall, write_logcube
 from cubesift.data.run import Run
-from cubesift.data.store import Columns, Provenance, fingerprint, version, write_json, write_parquet
+from cubesift.data.store import (
+    Columns,
+    Provenance,
+    fingerprint,
+    read_json,
+    version,
+    write_json,
+    write_parquet,
+)
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import CubesiftError
-from cubesift.simulate.observe import Simulated, Simulation, drawn, observe, simulate_galaxy
+from cubesift.simulate.cube import Simulated, observe
+from cubesift.simulate.observation import draw_observation, drpall_row
+from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import line_spread
-
-__all__ = ["TRUTH", "Simulated", "Simulation", "simulate_galaxy", "simulate_survey"]
 
 TRUTH = {  # columns of truth.parquet, one row per planted thing
     "plateifu": str,
@@ -52,27 +59,36 @@ def simulate_survey(
         CubesiftError: the folder holds a survey of other settings, or there are more repeats than galaxies.
         DiskFull: no space is left; the same call goes on later.
     """
-    if 2 * settings.repeats > settings.galaxies:
-        raise CubesiftError(
-            f"{settings.repeats} repeats of {settings.galaxies} galaxies: each repeats one of the others, so "
-            "ask for half as many at most."
-        )
-    provenance = Provenance("simulate", fingerprint(asdict(settings)))
-    _claim(run, settings, provenance)
-    records: dict[int, dict[str, Any]] = {}
-    for index, record in _finished(run, settings, executor):
-        records[index] = record
+    claim(run, settings)
+    for ended, plateifu in enumerate(_finished(run, settings, executor), start=1):
         if progress:
-            progress(len(records), settings.galaxies, str(record["row"]["plateifu"]))
-    rows = [records[index]["row"] for index in range(settings.galaxies)]
-    planted = [entry for index in range(settings.galaxies) for entry in records[index]["truth"]]
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    catalog = Catalog(columns, provenance)
-    write_drpall(run.cubes / f"drpall-{DRP_VERSIONS[settings.release]}.fits", columns, settings.release)
+            progress(ended, settings.galaxies, plateifu)
+    return write_tables(run, settings)
+
+
+def write_tables(run: Run, settings: Simulation) -> Catalog:
+    """Write drpall beside the cubes (if any are kept), the catalogue and both tables of truth.
+
+    Args:
+        run: every galaxy of it has been simulated.
+        settings: by which.
+    """
+    provenance = _provenance(settings)
+    records = [read_json(_note(run, settings, index)) for index in range(settings.galaxies)]
+
+    def table(rows: list[dict[str, Any]]) -> Columns:
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    catalog = Catalog(table([record["row"] for record in records]), provenance)
+    if run.cubes.exists():
+        drpall = run.cubes / f"drpall-{DRP_VERSIONS[settings.release]}.fits"
+        write_drpall(drpall, catalog.columns, settings.release)
+    planted = [entry for record in records for entry in record["truth"]]
     truth: Columns = {
         name: np.array([entry[name] for entry in planted], kind) for name, kind in TRUTH.items()
     }
     write_parquet(run.truth, truth, provenance)
+    write_parquet(run.truth_galaxies, table([record["galaxy"] for record in records]), provenance)
     catalog.save(run.catalog)
     return catalog
 
@@ -82,57 +98,79 @@ def cube_path(run: Run, plateifu: str) -> Path:
     return run.cubes / plateifu.split("-")[0] / "stack" / f"manga-{plateifu}-LOGCUBE.fits.gz"
 
 
-def _claim(run: Run, settings: Simulation, provenance: Provenance) -> None:
-    """Note whose folder this is, or refuse one that is someone else's."""
+def claim(run: Run, settings: Simulation) -> None:
+    """Note whose folder this is.
+
+    Raises:
+        CubesiftError: it is another survey's, or there are more repeats than galaxies.
+    """
+    if 2 * settings.repeats > settings.galaxies:
+        raise CubesiftError(
+            f"{settings.repeats} repeats of {settings.galaxies} galaxies: each repeats one of the others, so "
+            "ask for half as many at most."
+        )
     note = run.path / "simulated" / "survey.json"
     if note.exists():
-        found = json.loads(note.read_text())
-        if found["id"] != provenance.id:
+        found = read_json(note)
+        if found["id"] != _provenance(settings).id:
             raise CubesiftError(
                 f"{run.path}: holds a survey simulated with other settings (seed "
                 f"{found['settings']['seed']}, {found['settings']['galaxies']} galaxies). "
                 "Choose another folder, or remove this one."
             )
     else:
-        write_json(note, {**provenance.to_dict(), "settings": asdict(settings)})
+        write_json(note, {**_provenance(settings).to_dict(), "settings": asdict(settings)})
 
 
-def _finished(
-    run: Run, settings: Simulation, executor: Executor | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _provenance(settings: Simulation) -> Provenance:
+    return Provenance("simulate", fingerprint(asdict(settings)))
+
+
+def _note(run: Run, settings: Simulation, index: int) -> Path:
+    """The record of one observation.
+
+    It lies in `simulated/`, so that the cubes' folder holds nothing the archive's would not.
+    """
+    return run.path / "simulated" / f"{draw_observation(settings, index).plateifu}.json"
+
+
+def note_down(run: Run, simulated: Simulated) -> None:
+    """Write the record of one observation: its rows of drpall and of both tables of truth."""
+    seen = simulated.observation
+    record = {"row": drpall_row(simulated.cube, seen), "truth": simulated.truth, "galaxy": seen.truth()}
+    write_json(run.path / "simulated" / f"{seen.plateifu}.json", record)
+
+
+def _finished(run: Run, settings: Simulation, executor: Executor | None) -> Iterator[str]:
     if executor is None:
         for index in range(settings.galaxies):
-            yield index, finish_galaxy(run.path, settings, index)
+            yield finish_galaxy(run.path, settings, index)
         return
-    tasks = {executor.submit(finish_galaxy, run.path, settings, i): i for i in range(settings.galaxies)}
+    tasks = [executor.submit(finish_galaxy, run.path, settings, i) for i in range(settings.galaxies)]
     try:
         for task in as_completed(tasks):
-            yield tasks[task], task.result()
+            yield task.result()
     finally:
         for task in tasks:
             task.cancel()
 
 
-def finish_galaxy(path: Path, settings: Simulation, index: int) -> dict[str, Any]:
-    """Write one cube and its record, unless both are there: `row` of drpall, and `truth`.
-
-    The record lies in `simulated/`, so that the cubes' folder holds nothing the archive's would not.
-    """
+def finish_galaxy(path: Path, settings: Simulation, index: int) -> str:
+    """Write one cube and its record, unless both are there; returns its plateifu."""
     run = Run(path)
-    _, plateifu, _ = drawn(settings, index)
-    cube, note = cube_path(run, plateifu), run.path / "simulated" / f"{plateifu}.json"
+    plateifu = draw_observation(settings, index).plateifu
+    cube, note = cube_path(run, plateifu), _note(run, settings, index)
     if not (cube.exists() and note.exists()):
         simulated = observe(settings, index)
-        write_simulated(cube, simulated, settings, index)
-        write_json(note, {"row": simulated.row, "truth": simulated.truth})
-    # Read back in either case: a resumed survey has the same last digits as an undisturbed one.
-    record: dict[str, Any] = json.loads(note.read_text())
-    return record
+        write_simulated(cube, simulated, settings)
+        note_down(run, simulated)
+    return plateifu
 
 
-def write_simulated(path: Path, simulated: Simulated, settings: Simulation, index: int) -> None:
+def write_simulated(path: Path, simulated: Simulated, settings: Simulation) -> None:
     """Write a cube as a LOGCUBE whose header says that, and from what, it was simulated."""
-    row = simulated.row
+    seen = simulated.observation
+    row = drpall_row(simulated.cube, seen)
     extras = Extras(
         sigma=line_spread(MANGA_GRID.wave),
         fwhm={band: row[f"{band}fwhm"] for band in "griz"},
@@ -140,8 +178,8 @@ def write_simulated(path: Path, simulated: Simulated, settings: Simulation, inde
             name.upper(): row[name] for name in ("mngtarg1", "mngtarg2", "mngtarg3", "exptime", "nexp")
         },
         history=(
-            f"simulated by cubesift {version()}, seed {settings.seed}, galaxy {index}",
-            f"settings {fingerprint(asdict(settings))}, true noise over formal {settings.error_factor:g}",
+            f"simulated by cubesift {version()}, seed {settings.seed}, galaxy {seen.index}",
+            f"settings {fingerprint(asdict(settings))}, true noise over formal {seen.error_factor:g}",
             "stars: MaStar populations (Maraston+2020) and stars (Yan+2019)",
         ),
         release=settings.release,

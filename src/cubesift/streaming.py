@@ -1,0 +1,74 @@
+"""A simulated survey that never touches the disk as cubes: simulated, prepared, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from cubesift.data.catalog import Catalog
+from cubesift.data.cube import Cube
+from cubesift.data.run import Run
+from cubesift.data.store import fingerprint, version
+from cubesift.prepare.recipe import Recipe
+from cubesift.prepare.survey import Prepared, prepare_survey
+from cubesift.simulate.cube import simulate_galaxy
+from cubesift.simulate.observation import draw_observation
+from cubesift.simulate.settings import Simulation
+from cubesift.simulate.survey import claim, note_down, write_tables
+
+
+@dataclass(frozen=True)
+class SimulatedSource:
+    """A cube that comes into being when it is read; its record of truth is written then."""
+
+    run: Run
+    settings: Simulation
+    index: int
+    name: str  # plateifu
+    files: tuple[Path, ...] = ()
+
+    def identity(self) -> str:
+        """Stands for the settings and for the simulator's version."""
+        return fingerprint(asdict(self.settings), version(), self.index)
+
+    def read(self, catalog: Catalog | None, channels: int) -> Cube:
+        """The first `channels` of the cube, as a reader would give it from its file."""
+        simulated = simulate_galaxy(self.settings, self.index)
+        note_down(self.run, simulated)
+        cube = simulated.cube
+        return replace(
+            cube,
+            flux=cube.flux[:channels],
+            ivar=cube.ivar[:channels],
+            bits=cube.bits[:channels],
+            grid=cube.grid.cut(channels),
+            source=f"simulated in memory, seed {self.settings.seed}, galaxy {self.index}",
+        )
+
+
+def stream_survey(
+    run: Run,
+    settings: Simulation,
+    recipes: Sequence[Recipe],
+    *,
+    executor: Executor | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Prepared:
+    """Simulate and prepare every galaxy in one go, one a unit of work; again only what is missing.
+
+    Leaves what `simulate_survey` and `prepare_survey` leave, but for `cubes/`.
+
+    Raises:
+        CubesiftError: the folder holds another survey, or the disk is full.
+    """
+    run = Run(run.path.absolute())
+    claim(run, settings)
+    sources = [
+        SimulatedSource(run, settings, index, draw_observation(settings, index).plateifu)
+        for index in range(settings.galaxies)
+    ]
+    prepared = prepare_survey(run, sources, recipes, executor=executor, progress=progress)
+    write_tables(run, settings)
+    return prepared
