@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -95,6 +97,8 @@ def begin(*words: str | Path, where: Path | None = None) -> subprocess.Popen[str
         env=ENVIRONMENT,
         cwd=where,
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and their children with them.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -28,6 +28,8 @@ from cubesift.fetch.archive import Fetching, checked_plateifus, checksum_lists, 
 from cubesift.fetch.download import Part, _write
 from cubesift.fetch.manifest import Manifest
 from cubesift.fetch.survey import fetch_drpall, fetch_survey
+from cubesift.line import fetch
+from cubesift.settings import Line
 from tests.bad_server import BadServer
 
 FOLDER = "dr17/manga/spectro/redux/v3_1_1"
@@ -333,6 +335,13 @@ def test_a_dry_run_counts_the_bytes_and_sends_none(server: BadServer, run: Run) 
     plan = fetch_survey(run, NAMES, quick(server), dry_run=True)
     assert plan.count() == {"fetched": 2, "to fetch": 2}
     assert plan.bytes_to_fetch == 0
+
+
+def test_a_fetch_that_brought_no_cube_is_refused(server: BadServer, run: Run) -> None:
+    line = Line(fetch=quick(server))
+    fetch(run, ["8485-9999", NAMES[0]], None, by_selection=False, line=line, dry_run=False)
+    with pytest.raises(CubesiftError, match="none of the cubes could be fetched"):
+        fetch(Run(run.path / "other"), ["8485-9999"], None, by_selection=False, line=line, dry_run=False)
 
 
 def test_a_mirror_that_is_no_folder_is_told(

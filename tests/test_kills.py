@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from cubesift.data.run import Run
-from tests.survey import begin, digests, given
+from tests.survey import begin, cubesift, digests, given
 
 HOW = ("worker", "alone", "group")  # which process is killed: one of the pool, the verb's own, all of them
 
@@ -132,6 +132,21 @@ def test_the_old_model_stays_until_the_new_one_is_finished(undisturbed: Run, tmp
     now = digests(run.path / "models")
     assert any(name.endswith("resume.pt") for name in now)
     assert before.items() <= now.items()
+
+
+def test_a_person_who_stops_a_verb_is_told_that_it_goes_on(
+    survey: Run, undisturbed: Run, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    words: list[str | Path] = ["prepare", run.path, *given(survey), "--workers", "2"]
+    process = begin(*words)
+    while process.poll() is None and not list(run.path.glob("samples/*/9001-*")):
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "cubesift: stopped; the same command goes on from here\n")
+    cubesift(*words)
+    assert digests(run.path / "samples") == digests(undisturbed.path / "samples")
 
 
 @pytest.mark.long

@@ -67,6 +67,9 @@ def fetch(
     say("fetch: " + ", ".join(f"{count} {status}" for status, count in manifest.count().items()))
     for entry in manifest.failed:
         say(f"  {entry.file}: {entry.note}")
+    cubes = [entry for entry in manifest.entries.values() if "LOGCUBE" in entry.file]
+    if cubes and all(entry.status == "failed" for entry in cubes):
+        raise CubesiftError("fetch: none of the cubes could be fetched, for the reasons above.")
 
 
 def simulate(
