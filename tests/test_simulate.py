@@ -17,6 +17,7 @@ from cubesift.errors import CubesiftError
 from cubesift.simulate.cube import Simulated, simulate_galaxy
 from cubesift.simulate.galaxies import Galaxy, draw_galaxy
 from cubesift.simulate.gas import LINES, glowing, line_ratios
+from cubesift.simulate.layers import parts_of
 from cubesift.simulate.light import GAS_STEP, Canvas, Part, Seeing, Sight, unshared
 from cubesift.simulate.noise import (
     DIAMETER,
@@ -31,7 +32,6 @@ from cubesift.simulate.planting import PLANTS
 from cubesift.simulate.plants import matched_signal_to_noise
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population, table
-from cubesift.simulate.structure import parts_of
 from cubesift.simulate.survey import cube_path, simulate_survey
 
 WAVE = MANGA_GRID.wave

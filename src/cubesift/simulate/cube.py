@@ -12,13 +12,13 @@ from cubesift.data.cube import DONOTUSE, LOWCOV, Cube
 from cubesift.data.dust import transmission
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.exposure import exposed
+from cubesift.simulate.layers import parts_of
 from cubesift.simulate.light import Canvas, Part, Sight
 from cubesift.simulate.noise import coverage_bits, distance_inside
 from cubesift.simulate.observation import Observation, draw_observation
 from cubesift.simulate.planting import plants_in, told
 from cubesift.simulate.plants import Scene
 from cubesift.simulate.settings import Simulation
-from cubesift.simulate.structure import parts_of
 
 
 @dataclass
