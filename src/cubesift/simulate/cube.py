@@ -17,7 +17,7 @@ from cubesift.simulate.light import Canvas, Part, Sight
 from cubesift.simulate.noise import coverage_bits, distance_inside
 from cubesift.simulate.observation import Observation, draw_observation
 from cubesift.simulate.planting import plants_in, told
-from cubesift.simulate.plants import Scene
+from cubesift.simulate.plants import Scene, recorded
 from cubesift.simulate.settings import Simulation
 
 
@@ -60,7 +60,8 @@ def _observed(settings: Simulation, index: int) -> Simulated:
     lights = [plant.light for plant in plants if plant.light is not None]
     everything = sight.joined(Sight(lights, canvas, seeing)) if lights else sight
 
-    flux, ivar, clean = exposed(settings, seen, everything, plants, inside)
+    clean = recorded(everything, plants, inside)
+    flux, ivar = exposed(settings, seen, clean, inside)
     bits = np.repeat(coverage_bits(inside)[None], MANGA_GRID.size, axis=0)
     bits[-5:, inside >= 0] |= LOWCOV | DONOTUSE  # as in the real spectra
     ivar[-5:] = 0

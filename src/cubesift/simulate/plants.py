@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.galaxies import Galaxy
-from cubesift.simulate.light import SPAXEL, Canvas, Part, Sight
-from cubesift.simulate.noise import correlation
+from cubesift.simulate.light import SPAXEL, Canvas, Part, Sight, pieces
+from cubesift.simulate.noise import RIM, correlation
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,18 @@ def point(scene: Scene, spectrum: np.ndarray, y: float, x: float) -> Part:
     return Part(spectrum[None].astype(np.float32), scene.canvas.point(y, x))
 
 
-def spoilt(light: np.ndarray, piece: slice, plants: Sequence[Plant], reached: np.ndarray) -> np.ndarray:
-    """What the instrument makes of the light: (channels of `piece`, spaxels of flat index `reached`)."""
-    for plant in plants:
-        if plant.gain is not None and plant.where is not None:
-            change = (plant.gain[piece, None] - 1) * plant.where.flat[reached]
-            light = light * (1 + change).astype(np.float32)
-    return light
+def recorded(sight: Sight, plants: Sequence[Plant], inside: np.ndarray) -> np.ndarray:
+    """Noise-free flux of the whole cube, (wave, y, x) float32, as the instrument has it; 0 out of reach."""
+    reached = np.flatnonzero(inside >= -RIM)
+    flux = np.zeros((MANGA_GRID.size, inside.size), np.float32)
+    for piece in pieces():
+        light = sight.flux(piece, reached)
+        for plant in plants:
+            if plant.gain is not None and plant.where is not None:
+                change = (plant.gain[piece, None] - 1) * plant.where.flat[reached]
+                light = light * (1 + change).astype(np.float32)
+        flux[piece, reached] = light
+    return flux.reshape(MANGA_GRID.size, *inside.shape)
 
 
 def added(plant: Plant, scene: Scene, truth: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
