@@ -474,18 +474,19 @@ def test_a_reconstruction_says_how_well_each_spaxel_was_rebuilt(sky: Run) -> Non
     assert len(said["vector"]) == 4 * 4 * QUICK.latent_channels
 
 
-def test_the_worst_rebuilt_spaxel_is_not_simply_the_brightest() -> None:
-    signal_to_noise = np.full((32, 32), 0.5)
+def test_the_strangest_spaxel_is_kept_whatever_is_usual_at_its_signal_to_noise() -> None:
+    signal_to_noise = np.full((32, 32), 0.4)
     signal_to_noise[8:24, 8:24] = np.linspace(5, 60, 256).reshape(16, 16)
     chi2 = 1 + 0.01 * signal_to_noise**2  # right to a tenth everywhere
-    chi2[10, 12] *= 3  # a faint spaxel with something in it
+    chi2[10, 12] *= 1.5  # a faint spaxel with something in it, its chi2 below that of the bright ones
     chi2[0, 0] = 100.0  # nothing but noise
     chi2[9, 9] = np.nan
     spaxels = spectra_to_keep(chi2, signal_to_noise).tolist()
-    assert spaxels[:2] == [[16, 16], [10, 12]]
+    assert spaxels[0] == [16, 16]
+    assert [10, 12] in spaxels
     assert [0, 0] not in spaxels
-    distances = [np.hypot(a[0] - b[0], a[1] - b[1]) for a in spaxels for b in spaxels if a != b]
-    assert min(distances) >= 3
+    assert len(spaxels) < 25
+    assert len({tuple(place) for place in spaxels}) == len(spaxels)
 
 
 def test_every_reconstruction_can_be_read_without_the_model(sky: Run) -> None:

@@ -20,8 +20,8 @@ from cubesift.learn.device import usable_device
 from cubesift.learn.feed import as_galaxy
 from cubesift.learn.loss import reduced_chi2
 
-KEPT = 4  # badly rebuilt spectra kept beside the centre
-APART = 3  # spaxels between two of them: closer, they are one oddity seen through one PSF
+BIN = 0.1  # dex of S/N: of the spaxels within, the worst rebuilt one's spectrum is kept
+FAINTEST = 0.5  # S/N per channel: fainter spectra are not kept
 
 
 def embed_survey(
@@ -52,7 +52,7 @@ def embed_survey(
     parents = {"model": checkpoint.provenance.id, "preparation": prepared.provenance.id}
     about = {"grid": asdict(prepared.grid), "model": name, "fold": checkpoint.fold, "side": checkpoint.side}
     rebuilt = Reconstructions.create(
-        run.reconstructions(name), Provenance("embed", fingerprint(KEPT, APART), parents), about
+        run.reconstructions(name), Provenance("embed", fingerprint(BIN, FAINTEST), parents), about
     )
     rebuilt.keep_only(prepared.names)
     for number, plateifu in enumerate(prepared.names, start=1):
@@ -63,7 +63,7 @@ def embed_survey(
         if progress:
             progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
     parents = {"model": checkpoint.provenance.id, "samples": prepared.id}
-    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(KEPT, APART), parents))
+    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(BIN, FAINTEST), parents))
     embeddings.save(run.embeddings(name))
     return embeddings
 
@@ -130,25 +130,23 @@ def embed_sample(
 
 
 def spectra_to_keep(chi2: np.ndarray, signal_to_noise: np.ndarray) -> np.ndarray:
-    """(k, 2) int32, (y, x): the centre first, then up to `KEPT` of the worst rebuilt, each its own place.
+    """(k, 2) int32, (y, x): the centre first, then the worst rebuilt spaxel at every S/N.
 
-    A model that is wrong by the same fraction everywhere has chi2 - 1 proportional to the square of the
-    signal to noise, so the plain chi2 only follows the light. A spaxel is bad where it exceeds that law,
-    fitted to the galaxy by a median; with a signal to noise below 1 there is nothing to see.
+    Detection judges chi2 against what the whole survey has at the same S/N, which is not known yet. Whatever
+    that will be, the strangest spaxel of a cube is the worst of those as bright as itself.
     """
     side = len(chi2)
     chosen = [(side // 2, side // 2)]
-    seen = np.isfinite(chi2) & (signal_to_noise > 1)
-    if seen.any():
-        power = np.where(seen, signal_to_noise, 0) ** 2
-        fraction = max(float(np.median((chi2[seen] - 1) / power[seen])), 0.0)
-        excess = np.where(seen, chi2 / (1 + fraction * power), 0)
-        for place in np.argsort(-excess, axis=None)[: int(seen.sum())]:
-            y, x = divmod(int(place), side)
-            if all((y - a) ** 2 + (x - b) ** 2 >= APART**2 for a, b in chosen):
-                chosen.append((y, x))
-            if len(chosen) == 1 + KEPT:
-                break
+    y, x = np.nonzero(np.isfinite(chi2) & (signal_to_noise > FAINTEST))
+    light = np.log10(signal_to_noise[y, x])
+    bins = np.floor(light / BIN).astype(int)
+    # Within a bin the usual chi2 may still rise with S/N: from not at all (noise) to its square (the model).
+    for bad in (chi2[y, x], chi2[y, x] / 10 ** (2 * light)):
+        for one in np.unique(bins)[::-1]:
+            inside = np.flatnonzero(bins == one)
+            worst = inside[np.argmax(bad[inside])]
+            chosen.append((int(y[worst]), int(x[worst])))
+    chosen = list(dict.fromkeys(chosen))
     return np.array(chosen, np.int32)
 
 
