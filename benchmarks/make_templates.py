@@ -1,4 +1,4 @@
-"""Remake the simulator's compact templates from the shared data: `make_templates.py DATA`."""
+"""Remake the simulator's compact templates of instrument and galaxies: `make_templates.py DATA`."""
 
 from __future__ import annotations
 
@@ -11,32 +11,8 @@ from astropy.io import fits
 from scipy.ndimage import median_filter
 
 HERE = Path(__file__).parents[1] / "src" / "cubesift" / "simulate" / "templates"
-CHANNELS = 4563
 CLASSES = ("-", "E", "S0", "S1", "S2")  # visual morphology; "-" is not classified
 SPEED_OF_LIGHT = 299_792.458
-
-
-def make_populations(data: Path) -> None:
-    """54 populations on MaNGA's lattice from channel 0, and their one resolution as sigma in km/s."""
-    given = np.load(data / "templates" / "mastar_ssp.npz")
-    names = [str(name).split("-", 2)[2] for name in given["name"]]
-    np.savez_compressed(
-        HERE / "populations.npz",
-        flux=given["flux"].astype(np.float32),
-        age=np.array([float(name[1:7]) for name in names]),  # Gyr
-        metallicity=np.array([float(name.split("Z")[1]) for name in names]),  # [Z/H]
-        sigma=(SPEED_OF_LIGHT / 2.3548 / np.median(given["sres"], axis=0)).astype(np.float32),
-    )
-
-
-def make_stars(data: Path) -> None:
-    """Thirty-odd stars with clean spectra; the few channels MaStar lacks repeat the nearest."""
-    given = np.load(data / "templates" / "mastar_stars.npz")
-    flux = given["flux"]
-    clean = np.flatnonzero(flux.min(axis=1) > 0.1)
-    first = int(np.rint(np.log10(given["wave"][0] / 3621.59598486) / 1e-4))
-    full = np.pad(flux[clean], ((0, 0), (first, CHANNELS - first - flux.shape[1])), mode="edge")
-    np.savez_compressed(HERE / "stars.npz", flux=full.astype(np.float32))
 
 
 def make_instrument(data: Path) -> None:
@@ -126,5 +102,5 @@ def make_galaxies(data: Path) -> None:
 
 if __name__ == "__main__":
     shared = Path(sys.argv[1])
-    for make in (make_populations, make_stars, make_instrument, make_galaxies):
+    for make in (make_instrument, make_galaxies):
         make(shared)

@@ -26,30 +26,35 @@ def table(name: str) -> dict[str, np.ndarray]:
         return {key: stored[key] for key in stored.files}
 
 
+@cache
+def populations() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ages (Gyr), [Z/H], and spectra (age, metallicity, wave) on `REST`, each 1 at 7480 angstrom."""
+    given = table("populations")
+    ages, metals = np.unique(given["age"]), np.unique(given["metallicity"])
+    order = np.lexsort((given["metallicity"], given["age"]))
+    flux = given["flux"][order].astype(np.float64)
+    red = np.repeat(flux[:, -60:].mean(axis=1, keepdims=True), REST.size - flux.shape[1], axis=1)
+    full = np.concatenate([flux, red], axis=1)
+    full /= full[:, REST.between(7380, 7580)].mean(axis=1, keepdims=True)
+    return ages, metals, full.reshape(len(ages), len(metals), -1)
+
+
 def population(age: float, metallicity: float) -> np.ndarray:
     """Spectrum of a simple stellar population on `REST`, 1 at 7480 angstrom.
 
-    Linear between the MaStar populations in log age and [Z/H] (Maraston+2020); continued below
-    3622 angstrom by a power law whose slope follows the age: the level is right, the features are not there.
+    Linear between the MaStar populations in log age and [Z/H] (Maraston+2020). Bluer than 3622 angstrom
+    the shape is of other models of the same age: see `benchmarks/make_populations.py`.
 
     Args:
         age: Gyr, 0.003 to 14.
         metallicity: [Z/H], -1.35 to 0.35.
     """
-    given = table("populations")
-    ages, metals = np.unique(given["age"]), np.unique(given["metallicity"])
-    spectrum = np.zeros(given["flux"].shape[1])
+    ages, metals, spectra = populations()
+    spectrum = np.zeros(REST.size)
     for i, age_weight in _neighbours(np.log10(ages), np.log10(age)):
         for j, metal_weight in _neighbours(metals, metallicity):
-            row = np.flatnonzero((given["age"] == ages[i]) & (given["metallicity"] == metals[j]))[0]
-            spectrum += age_weight * metal_weight * given["flux"][row]
-    # Slopes between 3000 and 3600 angstrom of published population models, by eye: steep and blue to red.
-    slope = np.interp(np.log10(age), [-2.5, -1, 0, 1.15], [-2.3, -1.2, 1.6, 5.0])
-    wave = REST.wave
-    blue = spectrum[:60].mean() * (wave[:BLUER] / wave[BLUER + 30]) ** slope
-    red = np.full(REST.size - BLUER - len(spectrum), spectrum[-60:].mean())
-    full = np.concatenate([blue, spectrum, red])
-    return np.asarray(full / full[REST.between(7380, 7580)].mean())
+            spectrum += age_weight * metal_weight * spectra[i, j]
+    return spectrum
 
 
 def _neighbours(knots: np.ndarray, value: float) -> list[tuple[int, float]]:
@@ -71,8 +76,8 @@ def line_spread(wave: np.ndarray) -> np.ndarray:
 def moving(rest: np.ndarray, sigma: float, velocities: np.ndarray, redshift: float) -> np.ndarray:
     """A population as observed on MANGA_GRID at each line-of-sight velocity, (velocity, wave) float32.
 
-    Shifted by a phase in log wavelength, so nothing is interpolated. The templates have MaNGA's own
-    resolution at rest: only what they lack at (1 + z) is added to the stars' dispersion.
+    Shifted by a phase in log wavelength, so nothing is interpolated. The templates have about MaNGA's own
+    resolution at rest, 91 km/s in the blue to 53 in the red: only what they lack at (1 + z) is added.
 
     Args:
         rest: on `REST`; the observed flux density is this divided by (1 + redshift).
@@ -81,11 +86,10 @@ def moving(rest: np.ndarray, sigma: float, velocities: np.ndarray, redshift: flo
         redshift: of the systemic velocity.
     """
     wave = MANGA_GRID.wave
-    template = np.interp(
-        wave / (1 + redshift), REST.wave[BLUER : BLUER + 4562], table("populations")["sigma"]
-    )
-    lacking = np.maximum(line_spread(wave) ** 2 - template**2, 0)
-    wanted = (sigma**2 + lacking) / CHANNEL**2  # channels**2
+    given = table("populations")["sigma"]
+    template = np.interp(wave / (1 + redshift), REST.wave[BLUER : BLUER + len(given)], given)
+    # Where a template is the broader one, its excess counts as part of the stars' dispersion.
+    wanted = np.maximum(sigma**2 + line_spread(wave) ** 2 - template**2, 0) / CHANNEL**2  # channels**2
     low, high = float(wanted.min()), float(wanted.max())
     # A ramp closes the circle of the transform without a step.
     room = next_fast_len(REST.size + 200, real=True) - REST.size
