@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cubesift.simulate.spectra import table
+from cubesift.simulate.traits import bar_length, gradients, misalignment, place, reddening, shape
 
-RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT = range(5)
+RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT, BROAD = range(6)
+MORPHOLOGIES = ("E", "S0", "S1", "S2")  # S1: early spirals, S2: late ones and irregulars
+COLUMNS = (
+    *("redshift", "ifusize", "reff", "ellipticity", "pa", "logmass"),
+    *("gas", "stars", "mngtarg1", "mngtarg3"),
+)  # taken as they are
 
 
 @dataclass(frozen=True)
@@ -21,18 +27,30 @@ class Galaxy:
     ellipticity: float
     pa: float  # degrees, north through east
     logmass: float  # of the stars, solar
+    morphology: str  # E, S0, S1, S2
     gas: int  # RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT
+    broad: bool  # the catalogue knows broad lines; they are not in the galaxy's own light
     stars: int  # foreground stars in the field
     mngtarg1: int
+    mngtarg3: int
+    thickness: float  # shortest over longest axis of the stars
+    inclination: float  # degrees, 90 = edge-on; with the thickness it gives the ellipticity
+    bar: float  # half its length over reff; 0 = none
+    bar_angle: float  # degrees in the disc, from the line of nodes
+    lopsided: float  # amplitude of the light's first harmonic over its mean; large in mergers
     bulge: float  # share of the light
     bulge_age: float  # Gyr
     disc_age: float
     metallicity: float  # [Z/H] of the bulge
+    age_gradient: float  # dex per reff, negative = younger outside
+    metallicity_gradient: float  # dex per reff
     young: float  # share of the disc's light from stars of 5 to 50 Myr
     attenuation: float  # A_V of the young stars and the gas
+    dust_gradient: float  # of that A_V, mag per reff
     halpha: float  # equivalent width over the whole galaxy, angstrom at rest
     velocity: float  # of rotation, km/s
     dispersion: float  # of the bulge, km/s
+    misalignment: float  # degrees from the stars' kinematic axis to the gas', -180 to 180
     ebv: float  # of our own Galaxy in front
     ra: float
     dec: float
@@ -41,6 +59,8 @@ class Galaxy:
 
 def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: float) -> Galaxy:
     """Take one row of the real catalogue, so that size, mass, distance and class go together; draw the rest.
+
+    Gaps of the catalogue were filled from galaxies alike, as `benchmarks/make_galaxies.py` says.
 
     Args:
         rng: a generator of this galaxy's own.
@@ -52,42 +72,58 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
     if ifus:
         allowed &= np.isin(rows["ifusize"], ifus)
     row = int(rng.choice(np.flatnonzero(allowed)))
-    mass, gas = float(rows["logmass"][row]), max(int(rows["gas"][row]), 0)
-    gas = SEYFERT if gas > SEYFERT else gas
-    morphology = ("-", "E", "S0", "S1", "S2")[int(rows["morphology"][row])]
-    if morphology == "-":
-        morphology = (
-            "E" if gas in (RETIRED, LINER) and rng.random() < 0.6 else "S0" if gas == RETIRED else "S2"
-        )
+    real = {name: rows[name][row].item() for name in COLUMNS}
+    mass, ellipticity, reff = real["logmass"], real["ellipticity"], real["reff"]
+    morphology = MORPHOLOGIES[int(rows["morphology"][row]) - 1]
+    broad = real["gas"] == BROAD
+    gas = SEYFERT if broad else int(real["gas"])
     bulge = {"E": 0.9, "S0": 0.5, "S1": 0.3, "S2": 0.12}[morphology] * rng.uniform(0.6, 1.1)
     forming = gas in (STAR_FORMING, COMPOSITE) or morphology in ("S1", "S2")
     # Equivalent width of Halpha falls with mass; retired galaxies keep a faint glow (Cid Fernandes+2011).
     typical = {RETIRED: 0.8, STAR_FORMING: 20, COMPOSITE: 8, LINER: 2.5, SEYFERT: 8}[gas]
     falling = 0.3 * (10.3 - mass) if gas == STAR_FORMING else 0.0
+    thickness, inclination = shape(rng, morphology, 1 - ellipticity, rng.random() < rows["p_edgeon"][row])
+    bar = bar_length(rng, float(rows["p_bar"][row]), forming) if morphology != "E" else 0.0
+    merging = rng.random() < rows["p_merge"][row]
+    age_gradient, metallicity_gradient, dust_gradient = gradients(rng, morphology, mass, forming)
+    ra, dec = place(rng)
     return Galaxy(
-        redshift=float(rows["redshift"][row]),
-        ifusize=int(rows["ifusize"][row]),
-        reff=float(rows["reff"][row]),
-        ellipticity=float(rows["ellipticity"][row]),
-        pa=float(rows["pa"][row]),
+        redshift=real["redshift"],
+        ifusize=int(real["ifusize"]),
+        reff=reff,
+        ellipticity=ellipticity,
+        pa=real["pa"],
         logmass=mass,
+        morphology=morphology,
         gas=gas,
-        stars=int(rows["stars"][row]),
-        mngtarg1=int(rows["mngtarg1"][row]),
+        broad=broad,
+        stars=int(real["stars"]),
+        mngtarg1=int(real["mngtarg1"]),
+        mngtarg3=int(real["mngtarg3"]),
+        thickness=thickness,
+        inclination=inclination,
+        bar=bar,
+        bar_angle=float(rng.uniform(0, 180)),
+        # Lopsidedness of ordinary discs has a median of 0.1 (Rix & Zaritsky 1995).
+        lopsided=float(rng.uniform(0.3, 0.6) if merging else min(abs(rng.normal(0, 0.13)), 0.3)),
         bulge=float(bulge),
         bulge_age=float(np.clip(rng.normal(10 if not forming else 7, 2), 3, 13.9)),
         disc_age=float(np.clip(rng.normal(2.5 if forming else 7, 1), 0.8, 12)),
         metallicity=float(np.clip(-0.05 + 0.35 * (mass - 10.5) + rng.normal(0, 0.1), -1.3, 0.34)),
+        age_gradient=age_gradient,
+        metallicity_gradient=metallicity_gradient,
         young=float(rng.uniform(0.15, 0.4) if gas == STAR_FORMING else 0.08 if forming else 0.0),
         attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0)) if forming else 0.1,
+        dust_gradient=dust_gradient,
         halpha=float(typical * 10 ** (falling + rng.normal(0, 0.25))),
         # Tully-Fisher and Faber-Jackson, rounded (Reyes+2011; Gallazzi+2006).
         velocity=float(
             10 ** (2.1 + 0.29 * (mass - 10) + rng.normal(0, 0.05)) * (1 - 0.6 * (morphology == "E"))
         ),
         dispersion=float(np.clip(10 ** (2.05 + 0.29 * (mass - 10) + rng.normal(0, 0.06)), 40, 350)),
-        ebv=round(float(np.clip(rng.lognormal(np.log(0.03), 0.6), 0.005, 0.3)), 6),
-        ra=float(rng.uniform(110, 260)),
-        dec=float(rng.uniform(0, 60)),
+        misalignment=misalignment(rng, morphology, gas == STAR_FORMING),
+        ebv=reddening(rng, ra, dec),
+        ra=ra,
+        dec=dec,
         texture=int(rng.integers(2**31)),
     )
