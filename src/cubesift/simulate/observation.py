@@ -12,6 +12,7 @@ from cubesift.data.cube import Cube
 from cubesift.simulate.galaxies import Galaxy, draw_galaxy
 from cubesift.simulate.light import BANDS, Seeing
 from cubesift.simulate.noise import SIDES
+from cubesift.simulate.repeats import bundle_again, source_of
 from cubesift.simulate.settings import Simulation
 
 PLATE_SIZE = 17  # bundles on a plate
@@ -23,10 +24,11 @@ class Observation:
 
     index: int  # in the survey
     source: int  # number of the galaxy; repeats share it
+    look: int  # how often it was observed before
     plateifu: str
     mangaid: str
     galaxy: Galaxy
-    ifusize: int  # fibres of the bundle
+    ifusize: int  # fibres of the bundle; a repeat's may differ from the galaxy's own
     side: int  # of the cube, spaxels
     offset: tuple[float, float]  # arcsec, y and x of the galaxy from the cube's centre
     seeing: Seeing
@@ -39,8 +41,13 @@ class Observation:
         return {
             "plateifu": self.plateifu,
             "mangaid": self.mangaid,
+            "source": self.source,
+            "look": self.look,
             **asdict(self.galaxy),
+            "broad": int(self.galaxy.broad),
             "ifusize": self.ifusize,
+            "first_ifusize": self.galaxy.ifusize,
+            "side": self.side,
             "offset_y": self.offset[0],
             "offset_x": self.offset[1],
             "psf_fwhm": self.seeing.fwhm,
@@ -52,22 +59,23 @@ class Observation:
 
 def draw_observation(settings: Simulation, index: int) -> Observation:
     """Observation number `index`; it depends on nothing but the settings and the index."""
-    first = settings.galaxies - settings.repeats
-    source = index - first if index >= first else index
+    source, look = source_of(settings, index)
     galaxy = draw_galaxy(
         np.random.default_rng([settings.seed, source, 0]), settings.ifus, settings.max_redshift
     )
     plate, place = divmod(index, PLATE_SIZE)
     rng = np.random.default_rng([settings.seed, index, 1])
     offset = rng.normal(0, settings.pointing, 2) if settings.pointing else np.zeros(2)
+    ifusize = bundle_again(rng, galaxy.ifusize, settings.ifus) if look else galaxy.ifusize
     return Observation(
         index=index,
         source=source,
-        plateifu=f"{9001 + plate}-{galaxy.ifusize}{place + 1:02d}",
+        look=look,
+        plateifu=f"{9001 + plate}-{ifusize}{place + 1:02d}",
         mangaid=f"99-{source:06d}",
         galaxy=galaxy,
-        ifusize=galaxy.ifusize,
-        side=int(rng.choice(SIDES[galaxy.ifusize])),
+        ifusize=ifusize,
+        side=int(rng.choice(SIDES[ifusize])),
         offset=(float(offset[0]), float(offset[1])),
         # Rounded as the header is, so that a cube from memory and one from its file are the same.
         seeing=Seeing(round(float(settings.psf or np.clip(rng.normal(2.54, 0.15), 2.2, 3.0)), 5)),
@@ -96,7 +104,7 @@ def drpall_row(cube: Cube, seen: Observation) -> dict[str, Any]:
         "drp3qual": cube.quality,
         "mngtarg1": galaxy.mngtarg1,
         "mngtarg2": 0,
-        "mngtarg3": 0,
+        "mngtarg3": galaxy.mngtarg3,
         "exptime": 13500.0,
         "nexp": 15,
         "ebvgal": cube.ebv,

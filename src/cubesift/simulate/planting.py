@@ -12,6 +12,7 @@ from cubesift.errors import CubesiftError
 from cubesift.simulate import anomalies, artefacts
 from cubesift.simulate.observation import Observation
 from cubesift.simulate.plants import Plant, Scene, added, matched_signal_to_noise
+from cubesift.simulate.repeats import new_galaxies
 from cubesift.simulate.settings import Simulation
 
 PLANTS: dict[str, Callable[[Scene, np.random.Generator], Plant]] = {
@@ -46,7 +47,7 @@ def kinds_in(settings: Simulation, index: int, source: int) -> list[str]:
     if unknown:
         raise CubesiftError(f"no oddity is called {', '.join(unknown)}; there are {', '.join(PLANTS)}")
     wanted = [kind for kind in PLANTS for _ in range(settings.oddities.get(kind, 0))]
-    hosts = settings.galaxies - settings.repeats
+    hosts = new_galaxies(settings)
     order = np.random.default_rng([settings.seed, 3]).permutation(hosts)
     return [kind for number, kind in enumerate(wanted) if order[number % hosts] == index]
 

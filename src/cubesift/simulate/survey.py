@@ -26,6 +26,7 @@ from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import CubesiftError
 from cubesift.simulate.cube import Simulated, observe
 from cubesift.simulate.observation import draw_observation, drpall_row
+from cubesift.simulate.repeats import new_galaxies
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import line_spread
 
@@ -104,11 +105,7 @@ def claim(run: Run, settings: Simulation) -> None:
     Raises:
         CubesiftError: it is another survey's, or there are more repeats than galaxies.
     """
-    if 2 * settings.repeats > settings.galaxies:
-        raise CubesiftError(
-            f"{settings.repeats} repeats of {settings.galaxies} galaxies: each repeats one of the others, so "
-            "ask for half as many at most."
-        )
+    new_galaxies(settings)
     note = run.path / "simulated" / "survey.json"
     if note.exists():
         found = read_json(note)
