@@ -46,7 +46,7 @@ def kinds_in(settings: Simulation, index: int, source: int) -> list[str]:
     unknown = sorted(set(settings.oddities) - set(PLANTS))
     if unknown:
         raise CubesiftError(f"no oddity is called {', '.join(unknown)}; there are {', '.join(PLANTS)}")
-    wanted = [kind for kind in PLANTS for _ in range(settings.oddities.get(kind, 0))]
+    wanted = [kind for kind in PLANTS for _ in range(int(settings.oddities.get(kind, 0)))]
     hosts = new_galaxies(settings)
     order = np.random.default_rng([settings.seed, 3]).permutation(hosts)
     return [kind for number, kind in enumerate(wanted) if order[number % hosts] == index]

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from cubesift.data.fitswrite import Release
+from cubesift.data.store import fingerprint
+from cubesift.errors import CubesiftError
+
+
+def _rates(said: float | dict[str, float]) -> float | dict[str, float]:
+    if not isinstance(said, dict):
+        if not 0 <= said <= 1:
+            raise ValueError("the share of galaxies that hold an oddity lies between 0 and 1")
+        return said
+    for kind, rate in said.items():
+        if rate < 0 or (rate > 1 and rate != int(rate)):
+            raise ValueError(f"{kind}: below 1 it is a share of the galaxies, from 1 a whole number of them")
+    return said
+
+
+def _ranges(said: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    for kind, (low, high) in said.items():
+        if low > high:
+            raise ValueError(f"{kind}: the lower end of a range comes first")
+    return said
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """What to simulate. Defaults follow the survey, with more oddities than the sky has."""
+    """What to simulate. Defaults follow the survey, its rates of oddities included."""
 
     galaxies: Annotated[int, Field(ge=1)] = 48
     seed: Annotated[int, Field(ge=0)] = 1
-    # share of galaxies with one planted, or how many of each kind
-    oddities: Annotated[float, Field(ge=0, le=1)] | dict[str, Annotated[int, Field(ge=0)]] = 0.25
-    # the last so many are the first ones again: same mangaid, other plateifu, seeing, noise
-    repeats: Annotated[int, Field(ge=0)] = 0
+    # A number: the share of galaxies that hold one oddity, of any kind but foreground stars, which are
+    # part of the sky. A table: of each kind, below 1 the share of galaxies, from 1 how many of them.
+    # (1 is one galaxy, not all: TOML's 1 and 1.0 are told apart by no reader of a table of numbers.)
+    oddities: Annotated[float | dict[str, float], AfterValidator(_rates)] = 0.25
+    # the ranges of strengths that differ from those of `rates.py`, there
+    strengths: Annotated[dict[str, tuple[float, float]], AfterValidator(_ranges)] = Field(
+        default_factory=dict
+    )
+    oddity_file: str | None = None  # Python file whose functions plant one each: see `own.py`
+    quasar_file: str | None = None  # .npz of real quasars on MaNGA's grid; None = our own composite
+    # how many of them are galaxies seen before: same mangaid, other plateifu, pointing, seeing, bundle,
+    # noise; None = as many as in the survey, 2.5 %
+    repeats: Annotated[int, Field(ge=0)] | None = None
     ifus: tuple[int, ...] = ()  # bundle sizes allowed, 19 37 61 91 127; () = as in the survey
     max_redshift: Annotated[float, Field(gt=0)] = 0.15
     psf: Annotated[float, Field(gt=0)] | None = None  # FWHM in r, arcsec; None = drawn, 2.2 to 3.0
@@ -29,3 +60,30 @@ class Simulation:
         0.4  # share of the noise above 8500 angstrom that the whole bundle has in common
     )
     release: Release = "DR17"
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve digits for the settings and what is in the files they name.
+
+        Raises:
+            CubesiftError: one of the files cannot be read.
+        """
+        said: dict[str, Any] = asdict(self)
+        for name in ("oddity_file", "quasar_file"):
+            if said[name] is not None:
+                said[name] = fingerprint(content(said[name]))
+        return fingerprint(said)
+
+
+def content(path: str) -> bytes:
+    """The bytes of a file that the settings name.
+
+    Raises:
+        CubesiftError: there is none.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise CubesiftError(
+            f"{path}: no such file ({error.strerror}), but the simulation names it."
+        ) from None
