@@ -162,7 +162,7 @@ def make_galaxies(data: Path) -> None:
     said(f"{usable.sum()} galaxies of {len(rows)} rows", complete(columns, rng).items())
     said("classified", [("morphology", classify(columns, rng))])
     columns = {name: values.round(KEPT[name][2] if name in KEPT else 0) for name, values in columns.items()}
-    order = np.lexsort(tuple(columns.values()))
+    order = np.lexsort(tuple(columns.values())[::-1])
     typed = {name: values[order].astype(KINDS.get(name, "f4")) for name, values in columns.items()}
     np.savez_compressed(
         HERE / "galaxies.npz",

@@ -1,8 +1,7 @@
-"""Remake the simulator's compact templates of instrument and galaxies: `make_templates.py DATA`."""
+"""Remake the simulator's compact table of the instrument: `make_templates.py DATA`."""
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from astropy.io import fits
 from scipy.ndimage import median_filter
 
 HERE = Path(__file__).parents[1] / "src" / "cubesift" / "simulate" / "templates"
-CLASSES = ("-", "E", "S0", "S1", "S2")  # visual morphology; "-" is not classified
 SPEED_OF_LIGHT = 299_792.458
 
 
@@ -47,60 +45,5 @@ def fill(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.interp(channel, channel[good], values[good]))
 
 
-def make_galaxies(data: Path) -> None:
-    """Complete rows of the real catalogue, without names or positions, in an order of their own."""
-    with (data / "catalogue" / "manga_truth_table.csv").open() as file:
-        rows = list(csv.DictReader(file))
-
-    def number(row: dict[str, str], name: str, missing: float = np.nan) -> float:
-        return float(row[name]) if row[name] else missing
-
-    columns: dict[str, list[float]] = {}
-    for row in rows:
-        record = {
-            "redshift": number(row, "nsa_z"),
-            "ifusize": number(row, "ifusize"),
-            "reff": number(row, "reff"),  # arcsec
-            "ellipticity": number(row, "ell"),
-            "pa": number(row, "pa"),  # degrees, north through east
-            "logmass": number(row, "logmass"),
-            "morphology": CLASSES.index(row["morph"]) if row["morph"] in CLASSES else np.nan,
-            "gas": number(
-                row, "main_bptwhan", -1
-            ),  # 0 retired, 1 star forming, 2 composite, 3 LINER, 4 Seyfert
-            "stars": number(row, "n_star", 0),
-            "mngtarg1": number(row, "mngtarg1"),
-        }
-        complete = np.isfinite(list(record.values())).all()
-        sane = (
-            0.003 < record["redshift"] < 0.151
-            and 0.5 < record["reff"] < 40
-            and 0 <= record["ellipticity"] < 0.95
-            and record["pa"] >= 0
-            and 8 < record["logmass"] < 12.2
-        )
-        if complete and sane:
-            for name, value in record.items():
-                columns.setdefault(name, []).append(value)
-    order = np.lexsort(tuple(np.array(values) for values in columns.values()))
-    kinds = {
-        "ifusize": np.int16,
-        "morphology": np.int8,
-        "gas": np.int8,
-        "stars": np.int8,
-        "mngtarg1": np.int32,
-    }
-    np.savez_compressed(
-        HERE / "galaxies.npz",
-        allow_pickle=False,
-        **{
-            name: np.array(values)[order].astype(kinds.get(name, np.float32))
-            for name, values in columns.items()
-        },
-    )
-
-
 if __name__ == "__main__":
-    shared = Path(sys.argv[1])
-    for make in (make_instrument, make_galaxies):
-        make(shared)
+    make_instrument(Path(sys.argv[1]))

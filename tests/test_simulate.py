@@ -31,7 +31,7 @@ from cubesift.simulate.noise import (
 from cubesift.simulate.planting import PLANTS
 from cubesift.simulate.plants import matched_signal_to_noise
 from cubesift.simulate.settings import Simulation
-from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population, table
+from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population
 from cubesift.simulate.survey import cube_path, simulate_survey
 
 WAVE = MANGA_GRID.wave
@@ -334,17 +334,6 @@ def test_an_unknown_oddity_is_named() -> None:
 # The survey
 
 
-def test_galaxies_are_drawn_from_the_real_survey() -> None:
-    drawn = [draw_galaxy(np.random.default_rng(seed), (), 0.15) for seed in range(400)]
-    z = np.array([galaxy.redshift for galaxy in drawn])
-    assert np.median(z) == pytest.approx(0.0376, abs=0.004)
-    mass = np.array([galaxy.logmass for galaxy in drawn])
-    assert np.corrcoef(np.log(z), mass)[0, 1] > 0.5  # distant ones are massive, as in the sky
-    share = np.mean([galaxy.ifusize == 127 for galaxy in drawn])
-    real = np.mean(table("galaxies")["ifusize"] == 127)
-    assert share == pytest.approx(real, abs=0.08)
-
-
 def test_a_survey_is_written_once_and_the_same_whatever_the_workers(tmp_path: Path) -> None:
     settings = Simulation(galaxies=3, seed=3, ifus=(19,), repeats=1, oddities={"power_law": 1})
     alone, together = Run(tmp_path / "alone"), Run(tmp_path / "together")
@@ -385,12 +374,3 @@ def test_a_survey_is_written_once_and_the_same_whatever_the_workers(tmp_path: Pa
     assert files[1].read_bytes() == bytes_before
     with pytest.raises(CubesiftError, match="other settings"):
         simulate_survey(alone, Simulation(galaxies=3, seed=4, ifus=(19,)))
-
-
-def test_a_repeat_is_the_same_galaxy_under_other_noise(tmp_path: Path) -> None:
-    settings = Simulation(galaxies=3, seed=3, ifus=(19,), repeats=1, oddities=0.0)
-    first, again = simulate_galaxy(settings, 0), simulate_galaxy(settings, 2)
-    assert first.cube.mangaid == again.cube.mangaid
-    assert first.cube.plateifu != again.cube.plateifu
-    assert first.observation.galaxy == again.observation.galaxy
-    assert not np.array_equal(first.cube.flux, again.cube.flux)

@@ -10,11 +10,11 @@ from cubesift.simulate.spectra import table
 from cubesift.simulate.traits import bar_length, gradients, misalignment, place, reddening, shape
 
 RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT, BROAD = range(6)
-MORPHOLOGIES = ("E", "S0", "S1", "S2")  # S1: early spirals, S2: late ones and irregulars
 COLUMNS = (
-    *("redshift", "ifusize", "reff", "ellipticity", "pa", "logmass"),
-    *("gas", "stars", "mngtarg1", "mngtarg3"),
-)  # taken as they are
+    *("redshift", "ifusize", "reff", "ellipticity", "pa", "logmass", "morphology", "gas"),
+    *("p_bar", "p_edgeon", "p_merge", "stars", "mngtarg1", "mngtarg3"),
+)
+MORPHOLOGIES = ("E", "S0", "S1", "S2")  # S1: early spirals, S2: late ones and irregulars
 
 
 @dataclass(frozen=True)
@@ -72,34 +72,37 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
     if ifus:
         allowed &= np.isin(rows["ifusize"], ifus)
     row = int(rng.choice(np.flatnonzero(allowed)))
-    real = {name: rows[name][row].item() for name in COLUMNS}
-    mass, ellipticity, reff = real["logmass"], real["ellipticity"], real["reff"]
-    morphology = MORPHOLOGIES[int(rows["morphology"][row]) - 1]
+    real = {name: round(rows[name][row].item(), 5) for name in COLUMNS}
+    # Moved by about the catalogue's own errors, so that two galaxies drawn from one row are not twins.
+    redshift = float(np.clip(real["redshift"] * (1 + rng.normal(0, 0.003)), 0.003, max_redshift))
+    mass = real["logmass"] + float(rng.normal(0, 0.03))
+    ellipticity = float(np.clip(real["ellipticity"] + rng.normal(0, 0.01), 0.0, 0.95))
+    morphology = MORPHOLOGIES[real["morphology"] - 1]
     broad = real["gas"] == BROAD
-    gas = SEYFERT if broad else int(real["gas"])
+    gas = SEYFERT if broad else real["gas"]
     bulge = {"E": 0.9, "S0": 0.5, "S1": 0.3, "S2": 0.12}[morphology] * rng.uniform(0.6, 1.1)
     forming = gas in (STAR_FORMING, COMPOSITE) or morphology in ("S1", "S2")
     # Equivalent width of Halpha falls with mass; retired galaxies keep a faint glow (Cid Fernandes+2011).
     typical = {RETIRED: 0.8, STAR_FORMING: 20, COMPOSITE: 8, LINER: 2.5, SEYFERT: 8}[gas]
     falling = 0.3 * (10.3 - mass) if gas == STAR_FORMING else 0.0
-    thickness, inclination = shape(rng, morphology, 1 - ellipticity, rng.random() < rows["p_edgeon"][row])
-    bar = bar_length(rng, float(rows["p_bar"][row]), forming) if morphology != "E" else 0.0
-    merging = rng.random() < rows["p_merge"][row]
+    thickness, inclination = shape(rng, morphology, 1 - ellipticity, rng.random() < real["p_edgeon"])
+    bar = bar_length(rng, real["p_bar"], forming) if morphology != "E" else 0.0
+    merging = rng.random() < real["p_merge"]
     age_gradient, metallicity_gradient, dust_gradient = gradients(rng, morphology, mass, forming)
     ra, dec = place(rng)
     return Galaxy(
-        redshift=real["redshift"],
-        ifusize=int(real["ifusize"]),
-        reff=reff,
+        redshift=redshift,
+        ifusize=real["ifusize"],
+        reff=float(real["reff"] * 10 ** rng.normal(0, 0.015)),
         ellipticity=ellipticity,
-        pa=real["pa"],
+        pa=float((real["pa"] + rng.normal(0, 5)) % 180),
         logmass=mass,
         morphology=morphology,
         gas=gas,
         broad=broad,
-        stars=int(real["stars"]),
-        mngtarg1=int(real["mngtarg1"]),
-        mngtarg3=int(real["mngtarg3"]),
+        stars=real["stars"],
+        mngtarg1=real["mngtarg1"],
+        mngtarg3=real["mngtarg3"],
         thickness=thickness,
         inclination=inclination,
         bar=bar,
