@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.cube import Cube
+from cubesift.data.revealed import Revealed
 from cubesift.data.run import Run
 from cubesift.data.store import fingerprint, version
 from cubesift.prepare.recipe import Recipe
@@ -46,6 +47,18 @@ class SimulatedSource:
             grid=cube.grid.cut(channels),
             source=f"simulated in memory, seed {self.settings.seed}, galaxy {self.index}",
         )
+
+
+@dataclass(frozen=True)
+class Revealer:
+    """Makes the observations of a simulated survey again, each with its noise-free flux."""
+
+    settings: Simulation
+
+    def __call__(self, index: int) -> Revealed:
+        """Observation number `index`."""
+        simulated = simulate_galaxy(self.settings, index)
+        return Revealed(simulated.cube, simulated.clean)
 
 
 def stream_survey(

@@ -1,0 +1,161 @@
+"""From measures to verdicts: each row says what was compared, by which rule, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RULES = {
+    "galaxy": "beyond = more extreme than every simulated galaxy (of 20: once in ten by chance)",
+    "correlation": "beyond = off by more than 0.05 at some distance up to 8 spaxels",
+    "spectra": "beyond = two or more real spectra outside 95 % of the simulated spaxels of like S/N",
+    "shape": "beyond = more than one real spectrum off by more than 0.05 dex (rms over wavelength)",
+    "survey": "beyond = Kolmogorov-Smirnov distance larger than 95 % of samples of this size have",
+    "chi2": "beyond = further than 1 % from 1",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    real: str
+    simulated: str
+    measure: str  # the figure that was judged
+    rule: str  # key of `RULES`; "" = none
+    anchored: bool  # in real data
+    within: bool | None  # None = nothing to judge by
+
+    @property
+    def verdict(self) -> str:
+        """`within`, `beyond`, or `-` where nothing can be said."""
+        return "-" if self.within is None else "within" if self.within else "beyond"
+
+
+def percentile_of(real: float, simulated: np.ndarray) -> float:
+    """Share of the simulated values below the real one, in per cent; equal ones count half."""
+    values = simulated[np.isfinite(simulated)]
+    if not len(values) or not np.isfinite(real):
+        return float("nan")
+    return float(100 * (np.mean(values < real) + 0.5 * np.mean(values == real)))
+
+
+def galaxy_row(what: str, unit: str, digits: int, real: float, simulated: np.ndarray, among: str) -> Row:
+    """One property of the real galaxy among its simulated neighbours."""
+    values = simulated[np.isfinite(simulated)]
+    place = percentile_of(real, values)
+    middle, low, high = np.percentile(values, [50, 16, 84]) if len(values) else [np.nan] * 3
+    return Row(
+        what=f"{what}{', ' + unit if unit else ''}",
+        real=f"{real:.{digits}f}",
+        simulated=f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})",
+        measure=f"percentile {place:.0f} {among}",
+        rule="galaxy",
+        anchored=True,
+        within=None if np.isnan(place) else 0 < place < 100,
+    )
+
+
+def spectra_row(what: str, snr: np.ndarray, real: np.ndarray, simulated: list[np.ndarray]) -> Row:
+    """One measure of each real spectrum among simulated spaxels of like S/N."""
+    known = [i for i, values in enumerate(simulated) if len(values) >= 20]
+    places = [percentile_of(real[i], simulated[i]) for i in known]
+    outside = sum(not 2.5 <= place <= 97.5 for place in places)
+    words = ", ".join(f"{real[i]:.2f}" for i in known)
+    middles = ", ".join(f"{np.median(simulated[i]):.2f}" for i in known)
+    return Row(
+        what=f"{what}, at S/N {', '.join(f'{snr[i]:.0f}' for i in known)}",
+        real=words,
+        simulated=middles,
+        measure=f"{outside} of {len(known)} outside 95 %",
+        rule="spectra",
+        anchored=True,
+        within=outside < 2 if known else None,
+    )
+
+
+def survey_row(
+    what: str, digits: int, real: tuple[np.ndarray, np.ndarray], simulated: np.ndarray, drawn: int
+) -> Row:
+    """A distribution of the survey against the catalogue's.
+
+    Args:
+        what: name of the row.
+        digits: to print of the medians.
+        real: values and weights of the catalogue.
+        simulated: one value a galaxy, repeats left out.
+        drawn: how many that is.
+    """
+    values, weights = real
+    distance = ks_distance(values, weights, simulated)
+    # 95 % of samples of so many stay below (Kolmogorov); the catalogue itself is many times larger.
+    limit = 1.358 / np.sqrt(drawn)
+    middle = float(np.interp(0.5, np.cumsum(weights), values))
+    return Row(
+        what=what,
+        real=f"median {middle:.{digits}f}",
+        simulated=f"median {np.median(simulated):.{digits}f}, n {drawn}",
+        measure=f"KS {distance:.3f}, limit {limit:.3f}",
+        rule="survey",
+        anchored=True,
+        within=bool(distance <= limit),
+    )
+
+
+def ks_distance(values: np.ndarray, weights: np.ndarray, sample: np.ndarray) -> float:
+    """Largest difference of the two cumulative distributions; `values` sorted, `weights` add up to 1."""
+    edges = np.unique(np.concatenate([values, sample]))
+    below = np.concatenate([[0], np.cumsum(weights)])
+    real = below[np.searchsorted(values, edges, side="right")]
+    ours = np.searchsorted(np.sort(sample), edges, side="right") / len(sample)
+    # The catalogue is kept as a hundred quantiles a bundle: between two of them it is not known.
+    return float(np.max(np.abs(real - ours)))
+
+
+def shape_row(real: np.ndarray, snr: np.ndarray, simulated: list[np.ndarray]) -> Row:
+    """Formal error by wavelength, each real spectrum against the median of simulated ones of like S/N."""
+    known = [i for i, shapes in enumerate(simulated) if len(shapes) >= 20]
+    away = [
+        float(np.sqrt(np.nanmean(np.log10(real[i] / np.nanmedian(simulated[i], axis=0)) ** 2))) for i in known
+    ]
+    return Row(
+        what=f"formal error by wavelength, at S/N {', '.join(f'{snr[i]:.0f}' for i in known)}",
+        real="1 at 6500 Å",
+        simulated="rms " + ", ".join(f"{value:.3f}" for value in away) + " dex",
+        measure=f"{sum(value > 0.05 for value in away)} of {len(away)} off by 0.05 dex",
+        rule="shape",
+        anchored=True,
+        within=sum(value > 0.05 for value in away) < 2 if known else None,
+    )
+
+
+def table_of(rows: list[Row], head: str) -> str:
+    """All rows as text, then the rules that were used."""
+    cells = [("", "real", "simulated (16 to 84 %)", "judged by", "", "verdict")]
+    cells += [
+        (
+            row.what,
+            row.real,
+            row.simulated,
+            row.measure,
+            "anchored" if row.anchored else "not anchored",
+            row.verdict,
+        )
+        for row in rows
+    ]
+    widths = [max(len(cell[column]) for cell in cells) for column in range(len(cells[0]))]
+    lines = [head, ""]
+    lines += [
+        "  ".join(word.ljust(width) for word, width in zip(cell, widths, strict=True)).rstrip()
+        for cell in cells
+    ]
+    beyond = sum(row.within is False for row in rows)
+    judged = sum(row.within is not None for row in rows)
+    lines += ["", f"{beyond} of {judged} rows are beyond the real thing."]
+    for key, rule in RULES.items():
+        used = [row for row in rows if row.rule == key]
+        if used:
+            lines.append(f"  {key} ({len(used)}): {rule}")
+    return "\n".join(lines)
