@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from cubesift.simulate.spectra import table
-from cubesift.simulate.traits import bar_length, gradients, misalignment, place, reddening, shape
+from cubesift.simulate.traits import (
+    bar_length,
+    gradients,
+    misalignment,
+    place,
+    reddening,
+    rotation,
+    shape,
+)
 
 RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT, BROAD = range(6)
 COLUMNS = (
@@ -119,10 +127,8 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
         attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0)) if forming else 0.1,
         dust_gradient=dust_gradient,
         halpha=float(typical * 10 ** (falling + rng.normal(0, 0.25))),
-        # Tully-Fisher and Faber-Jackson, rounded (Reyes+2011; Gallazzi+2006).
-        velocity=float(
-            10 ** (2.1 + 0.29 * (mass - 10) + rng.normal(0, 0.05)) * (1 - 0.6 * (morphology == "E"))
-        ),
+        velocity=rotation(rng, morphology, mass),
+        # Faber-Jackson, rounded (Gallazzi+2006).
         dispersion=float(np.clip(10 ** (2.05 + 0.29 * (mass - 10) + rng.normal(0, 0.06)), 40, 350)),
         misalignment=misalignment(rng, morphology, gas == STAR_FORMING),
         ebv=reddening(rng, ra, dec),
