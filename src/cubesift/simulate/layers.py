@@ -2,97 +2,137 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cubesift.data.wavelength import SPEED_OF_LIGHT
-from cubesift.simulate.galaxies import COMPOSITE, LINER, RETIRED, SEYFERT, STAR_FORMING, Galaxy
-from cubesift.simulate.gas import glowing, line_ratios
+from cubesift.simulate.galaxies import Galaxy
+from cubesift.simulate.gas import glowing
+from cubesift.simulate.ionised import gas_layers
+from cubesift.simulate.kinematics import bulge_dispersion, disc_dispersion, rotation, stars_speed
 from cubesift.simulate.light import GAS_STEP, STAR_STEP, Canvas, Part, unshared
 from cubesift.simulate.spectra import REST, dusty, moving, population
-from cubesift.simulate.structure import Plane, plane_of, sersic, texture
+from cubesift.simulate.structure import Plane, Shape, gas_plane, luminosity_distance, plane_of, shape_of
+
+DISC_KNOTS = (0.15, 0.6, 1.2, 2.2)  # radii in reff at which populations are given; in between they mix
+BULGE_KNOTS = (0.1, 0.5, 1.5)
+FAINT = 1e-4  # share of the galaxy's light below which a layer is left out
+# Stars of the last gigayear under constant star formation, as shares of their light at 7480 angstrom: about
+# equal from decade to decade of age, since light per mass falls nearly as 1 / age (by eye).
+RECENT = {0.004: 0.10, 0.012: 0.12, 0.04: 0.18, 0.15: 0.27, 0.6: 0.33}  # age in Gyr
+
+
+@dataclass(frozen=True)
+class Stars:
+    """Stars of one kind."""
+
+    spectrum: np.ndarray  # on `REST`, 1 at 7480 angstrom
+    light: np.ndarray  # share of the galaxy's light, (fine y, fine x)
+    sigma: float  # dispersion, km/s
+
+
+def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
+    """The galaxy as a sum of (spectrum) x (map), before seeing, noise and our own Galaxy's dust.
+
+    Stars first, then gas: the gas has no light between its lines.
+    """
+    plane = plane_of(galaxy, canvas)
+    shape = shape_of(galaxy, plane, canvas)
+    layers = [layer for layer in star_layers(galaxy, plane, shape) if layer.light.sum() > FAINT]
+    whole = sum((layer.spectrum * layer.light.sum() for layer in layers), np.zeros(REST.size))
+    bright = total_flux(galaxy, whole / whole[REST.between(7380, 7580)].mean())
+    sine = float(np.sin(np.deg2rad(galaxy.inclination)))
+    parts = []
+    for layer in layers:
+        turning = rotation(galaxy, plane, sine, stars_speed(galaxy, layer.sigma))
+        step = max(STAR_STEP, 0.4 * layer.sigma)
+        velocities, maps = canvas.by_velocity(layer.light, turning, step)
+        spectra = moving(layer.spectrum, unshared(layer.sigma, step), velocities, galaxy.redshift)
+        parts.append(Part(bright * spectra, maps))
+
+    # Flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
+    alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
+    disc, sine = gas_plane(galaxy, canvas)
+    for gas in gas_layers(galaxy, plane, disc, shape, canvas):
+        turning = rotation(galaxy, disc, sine, gas.speed)
+        velocities, maps = canvas.by_velocity(gas.light, turning, GAS_STEP)
+        fluxes = {name: alpha * ratio for name, ratio in gas.ratios.items()}
+        spectra = glowing(fluxes, unshared(gas.sigma, GAS_STEP), velocities, galaxy.redshift)
+        parts.append(Part(spectra, maps))
+    return parts
+
+
+def star_layers(galaxy: Galaxy, plane: Plane, shape: Shape) -> list[Stars]:
+    """Bulge, bar, old disc and recent stars; populations change with radius as the galaxy's gradients say."""
+    radius = plane.radius / galaxy.reff
+    layers = []
+    for knot, share in zip(BULGE_KNOTS, mixing(plane.round_radius / galaxy.reff, BULGE_KNOTS), strict=True):
+        spectrum = dusty(old(galaxy, galaxy.bulge_age, knot), 0.3 * screen(galaxy, knot))
+        layers.append(Stars(spectrum, shape.bulge * share, bulge_dispersion(galaxy, knot)))
+    if galaxy.bar:
+        spectrum = dusty(old(galaxy, 1.3 * galaxy.disc_age, 0.5), 0.44 * screen(galaxy, 0.5))
+        layers.append(Stars(spectrum, shape.bar, disc_dispersion(galaxy, 0.3)))
+    for knot, share in zip(DISC_KNOTS, mixing(radius, DISC_KNOTS), strict=True):
+        here = shape.disc * share
+        # Starlight sees 0.44 of the lines' reddening (Calzetti+2000), young stars more than the old.
+        spectrum = dusty(old(galaxy, galaxy.disc_age, knot), 0.44 * screen(galaxy, knot))
+        layers.append(Stars(spectrum, here * (1 - young_share(galaxy, knot)), disc_dispersion(galaxy, knot)))
+    for knots in (DISC_KNOTS[:2], DISC_KNOTS[2:]):
+        middle = sum(knots) / 2
+        within = mixing(radius, (DISC_KNOTS[1], DISC_KNOTS[2]))[knots is not DISC_KNOTS[:2]]
+        spectrum = dusty(recent(enrichment(galaxy, middle)), 0.7 * screen(galaxy, middle))
+        light = shape.disc * shape.born * young_share(galaxy, radius) * within
+        layers.append(Stars(spectrum, light, 20.0))
+    return layers
+
+
+def mixing(radius: np.ndarray, knots: tuple[float, ...]) -> list[np.ndarray]:
+    """Weights of the knots at every radius: linear between two, 1 beyond the ends; they add up to 1."""
+    return [np.interp(radius, knots, row) for row in np.eye(len(knots))]
+
+
+def young_share(galaxy: Galaxy, radius: np.ndarray | float) -> np.ndarray:
+    """Share of the disc's light from the stars of the last gigayear, at radii in reff.
+
+    A galaxy whose age falls outwards by 0.1 dex has 1.6 times more of them per reff.
+    """
+    outwards = np.clip(np.asarray(radius) - 1, -1, 1.5)
+    return np.asarray(np.clip(galaxy.young * 10 ** (-2 * galaxy.age_gradient * outwards), 0, 0.8))
+
+
+def enrichment(galaxy: Galaxy, radius: float) -> float:
+    """[Z/H] at a radius in reff, within what the populations cover."""
+    return float(np.clip(galaxy.metallicity + galaxy.metallicity_gradient * radius, -1.35, 0.35))
+
+
+def old(galaxy: Galaxy, age: float, radius: float) -> np.ndarray:
+    """Spectrum of the old stars at a radius in reff; `age` (Gyr) is theirs at reff."""
+    here = age * 10 ** (galaxy.age_gradient * np.clip(radius - 1, -1, 1.5))
+    return population(float(np.clip(here, 0.5, 14)), enrichment(galaxy, radius))
+
+
+def recent(metallicity: float) -> np.ndarray:
+    """Spectrum of the stars of the last gigayear."""
+    shares = [share * population(age, metallicity) for age, share in RECENT.items()]
+    return np.asarray(np.sum(shares, axis=0))
+
+
+def screen(galaxy: Galaxy, radius: float) -> float:
+    """A_V of the gas at a radius in reff, mag."""
+    return float(max(galaxy.attenuation + galaxy.dust_gradient * (min(radius, 2.5) - 1), 0.03))
 
 
 def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
     """Scale, 1e-17 erg/s/cm2/angstrom, that a spectrum of 1 at 7480 angstrom at rest must have to be seen.
 
     Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011), raised by 0.13 so that a
-    galaxy with the mass, size and distance of 7815-3702 is as bright as it. Distance with H0 = 70 and
-    q0 = -0.55, good to 0.5 % below z = 0.2.
+    galaxy with the mass, size and distance of 7815-3702 is as bright as it.
     """
     g, i = spectrum[REST.between(4000, 5400)].mean(), spectrum[REST.between(6900, 8200)].mean()
     colour = -2.5 * np.log10(g * 4770**2 / (i * 7625**2))
     light = galaxy.logmass - (-0.55 + 0.70 * colour)
     magnitude = 4.58 - 2.5 * light  # absolute, i band, AB; the Sun has 4.58
     at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 7480**2
-    z = galaxy.redshift
-    distance = SPEED_OF_LIGHT * z / 70 * (1 + z / 2 * 1.55) * 1e5  # of luminosity, in units of 10 pc
+    distance = luminosity_distance(galaxy.redshift) * 1e5  # in units of 10 pc
     return float(at_10_parsec / distance**2 * 1e17)  # `moving` divides by (1 + z)
-
-
-def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
-    """The galaxy as a sum of (spectrum) x (map), before seeing, noise and our own Galaxy's dust."""
-    plane = plane_of(galaxy, canvas)
-    area = canvas.cell**2
-    flat, rounder = max(1 - galaxy.ellipticity, 0.12), 1 - 0.5 * galaxy.ellipticity
-    tilt = np.sqrt(np.clip(1 - (flat**2 - 0.04) / 0.96, 0.02, 1))  # sine of the inclination, thickness 0.2
-    turning = galaxy.velocity * tilt * np.tanh(plane.radius / (0.4 * galaxy.reff)) * plane.along
-
-    bulge_size, index = (galaxy.reff, 4.0) if galaxy.bulge > 0.6 else (0.35 * galaxy.reff, 2.5)
-    bulge_map = galaxy.bulge * sersic(plane.round_radius, bulge_size, index, rounder, area)
-    disc = (1 - galaxy.bulge) * sersic(plane.radius, 1.15 * galaxy.reff, 1.0, flat, area)
-    outer = plane.radius / (plane.radius + 1.2 * galaxy.reff)  # the gradient: inner to outer population
-    born = texture(galaxy, plane, canvas)
-
-    screen = galaxy.attenuation
-    bulge = dusty(population(galaxy.bulge_age, galaxy.metallicity), 0.2 * screen)
-    inner = dusty(population(1.5 * galaxy.disc_age, galaxy.metallicity - 0.1), 0.6 * screen)
-    outside = dusty(population(0.7 * galaxy.disc_age, max(galaxy.metallicity - 0.35, -1.35)), 0.3 * screen)
-    fresh = 0.5 * population(0.006, galaxy.metallicity - 0.2) + 0.5 * population(
-        0.05, galaxy.metallicity - 0.2
-    )
-    old = 1 - galaxy.young
-    layers = [  # spectrum, map, dispersion, velocity
-        (bulge, bulge_map, galaxy.dispersion, 0.4 * turning),
-        (inner, disc * old * (1 - outer), 0.25 * galaxy.dispersion + 25, turning),
-        (outside, disc * old * outer, 30.0, turning),
-        (dusty(fresh, screen), disc * galaxy.young * born, 20.0, turning),
-    ]
-    whole = sum((spectrum * light.sum() for spectrum, light, _, _ in layers), np.zeros(REST.size))
-    bright = total_flux(galaxy, whole / whole[REST.between(7380, 7580)].mean())
-    parts = []
-    for spectrum, light, sigma, velocity in layers:
-        if light.sum() > 1e-4:
-            velocities, maps = canvas.by_velocity(light, velocity, STAR_STEP)
-            spectra = moving(spectrum, unshared(sigma, STAR_STEP), velocities, galaxy.redshift)
-            parts.append(Part(bright * spectra, maps))
-
-    # Gas: flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
-    alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
-    for share, light, nitrogen, hardness, sigma in gas_layers(galaxy, bulge_map, disc, born, plane):
-        weight = light / light.sum()
-        velocities, maps = canvas.by_velocity(weight, turning if sigma < 120 else 0.5 * turning, GAS_STEP)
-        ratios = line_ratios(nitrogen, hardness, screen if sigma < 50 else 0.5 * screen)
-        fluxes = {name: alpha * share * ratio for name, ratio in ratios.items()}
-        spectra = glowing(fluxes, unshared(sigma, GAS_STEP), velocities, galaxy.redshift)
-        parts.append(Part(spectra, maps))
-    return parts
-
-
-def gas_layers(
-    galaxy: Galaxy, bulge: np.ndarray, disc: np.ndarray, born: np.ndarray, plane: Plane
-) -> list[tuple[float, np.ndarray, float, float, float]]:
-    """Share of Halpha, map, log [N II]/Halpha, log [O III]/Hbeta, dispersion (km/s) of each kind of gas."""
-    # Abundance follows mass; the pair stays on the star-forming ridge (Kewley+2013, eq. 2).
-    nitrogen = float(np.clip(-0.50 + 0.35 * (galaxy.logmass - 10.3), -1.4, -0.36))
-    hardness = max(0.61 / (nitrogen + 0.08) + 1.1, -0.7)
-    young = (disc * born, nitrogen, hardness, 25.0)
-    diffuse = (bulge + 0.7 * disc, 0.05, 0.25, 70.0)
-    nucleus = (bulge * np.exp(-((plane.round_radius / 1.0) ** 2)) + 1e-12, 0.0, 0.9, 180.0)
-    shares = {
-        RETIRED: [(1.0, diffuse)],
-        STAR_FORMING: [(0.93, young), (0.07, diffuse)],
-        COMPOSITE: [(0.7, young), (0.3, diffuse)],
-        LINER: [(0.2, young), (0.8, diffuse)],
-        SEYFERT: [(0.5, young), (0.15, diffuse), (0.35, nucleus)],
-    }
-    return [(share, *layer) for share, layer in shares[galaxy.gas]]
