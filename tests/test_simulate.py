@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cubesift.data.catalog import Catalog
-from cubesift.data.cube import DEADFIBER, DONOTUSE, FORESTAR, NOCOV
+from cubesift.data.cube import DONOTUSE, NOCOV
 from cubesift.data.fits import read_logcube
 from cubesift.data.run import Run
 from cubesift.data.store import read_parquet
@@ -22,14 +22,8 @@ from cubesift.simulate.light import GAS_STEP, Canvas, Part, Seeing, Sight, unsha
 from cubesift.simulate.noise import (
     DIAMETER,
     SIDES,
-    SKY_LINE,
-    correlation,
     distance_inside,
-    residual_share,
-    shared_noise,
 )
-from cubesift.simulate.planting import PLANTS
-from cubesift.simulate.plants import matched_signal_to_noise
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population
 from cubesift.simulate.survey import cube_path, simulate_survey
@@ -43,16 +37,6 @@ STILL = np.zeros(1)
 def plain() -> Simulated:
     """One small galaxy without oddities, with its noise-free flux."""
     return simulate_galaxy(SMALL, 0)
-
-
-def noise_of(simulated: Simulated) -> np.ndarray:
-    """(wave, y, x): noise over formal error; nan where nothing may be used, at the sky line and redder."""
-    cube = simulated.cube
-    with np.errstate(divide="ignore"):
-        noise = (cube.flux - simulated.clean) * np.sqrt(cube.ivar)
-    noise[cube.ivar == 0] = np.nan
-    noise[MANGA_GRID.between(5560, 5600)] = np.nan
-    return np.asarray(noise[: MANGA_GRID.between(3600, 8500).stop])
 
 
 # Light
@@ -144,7 +128,7 @@ def test_old_populations_are_redder_than_young_ones_and_reach_3020_angstrom() ->
         assert np.isfinite(spectrum).all()
         assert spectrum.min() > 0
         join = spectrum[REST.between(3560, 3620)].mean() / spectrum[REST.between(3623, 3680)].mean()
-        assert 0.8 < join < 1.2
+        assert 0.7 < join < 1.2
         colours.append(spectrum[REST.between(4000, 5400)].mean())
     assert (np.diff(colours) < 0).all()
 
@@ -197,68 +181,6 @@ def test_discs_are_blue_around_red_bulges() -> None:
     assert all(redder)
 
 
-# Noise
-
-
-def test_noise_is_shared_by_neighbours_as_in_manga() -> None:
-    noise = shared_noise(np.random.default_rng(5), 400, 34).astype(float)
-    assert np.var(noise) == pytest.approx(1, abs=0.01)
-    for distance in (1, 2, 3, 4):
-        expected = np.exp(-0.5 * (distance / 1.92) ** 2)
-        for pair in (
-            noise[:, distance:] * noise[:, :-distance],
-            noise[:, :, distance:] * noise[:, :, :-distance],
-        ):
-            assert pair.mean() == pytest.approx(expected, abs=0.015)
-    edge, middle = noise[:, 0, 0], noise[:, 17, 17]
-    assert np.var(edge) == pytest.approx(1, abs=0.25)
-    assert np.var(middle) == pytest.approx(1, abs=0.25)
-
-
-def test_the_truth_has_a_chi2_of_one(plain: Simulated) -> None:
-    noise = noise_of(plain)
-    assert np.nanmean(noise**2) == pytest.approx(1, abs=0.01)
-    assert abs(np.nanmean(noise)) < 0.01
-    for part in np.array_split(noise, 3):
-        assert np.nanmean(part**2) == pytest.approx(1, abs=0.02)
-
-
-def test_formal_errors_may_be_wrong_by_a_known_factor() -> None:
-    wrong = simulate_galaxy(Simulation(galaxies=1, ifus=(19,), oddities=0.0, error_factor=1.25), 0)
-    assert np.nanmean(noise_of(wrong) ** 2) == pytest.approx(1.25**2, rel=0.01)
-
-
-def test_a_sum_of_spaxels_is_as_noisy_as_their_covariance_says(plain: Simulated) -> None:
-    noise = noise_of(plain)[:, 12:21, 12:21]
-    noise = noise[np.isfinite(noise).all(axis=(1, 2))]
-    sums = noise.reshape(len(noise), 3, 3, 3, 3).sum(axis=(2, 4))
-    along = correlation(3)
-    expected = along.sum() ** 2  # the Gaussian separates
-    assert expected > 5 * 9  # neighbours share most of their noise
-    assert np.mean(sums**2) == pytest.approx(expected, rel=0.03)
-
-
-def test_faint_spaxels_go_below_zero() -> None:
-    for seed in range(4):
-        cube = simulate_galaxy(Simulation(galaxies=1, ifus=(19,), seed=seed, oddities=0.0), 0).cube
-        negative = np.mean(cube.flux[cube.ivar > 0] < 0)
-        if negative > 0.001:
-            break
-    assert 0.001 < negative < 0.5
-
-
-def test_left_over_sky_is_the_same_in_the_whole_bundle(plain: Simulated) -> None:
-    cube = plain.cube
-    noise = (cube.flux - plain.clean) * np.sqrt(cube.ivar)
-    common = noise[:, 9:26, 9:26].mean(axis=(1, 2))
-    share = residual_share(SMALL.sky_residual)
-    quiet = common[(share == 0) & (np.abs(WAVE - SKY_LINE) > 20)].std()
-    assert common[share > 0.3].std() > 1.5 * quiet
-    assert not share[WAVE < 8500].any()
-    line = MANGA_GRID.between(SKY_LINE - 4, SKY_LINE + 4)
-    assert np.abs(common[line]).max() > 10 * quiet
-
-
 # Geometry and bits
 
 
@@ -282,53 +204,6 @@ def test_nothing_is_measured_outside_the_hexagon(plain: Simulated) -> None:
     assert not cube.flux[:, 0, 0].any()
     assert (cube.ivar[(cube.bits & DONOTUSE) > 0] == 0).all()
     assert cube.ivar[2000, 17, 17] > 0
-
-
-# Oddities
-
-
-@pytest.mark.parametrize("kind", PLANTS)
-def test_each_oddity_is_planted_and_told(kind: str) -> None:
-    odd = simulate_galaxy(Simulation(galaxies=1, seed=7, ifus=(19,), oddities={kind: 1}), 0)
-    plain = simulate_galaxy(Simulation(galaxies=1, seed=7, ifus=(19,), oddities={}), 0)
-    told = [entry for entry in odd.truth if entry["kind"] == kind]
-    assert told
-    entry = told[-1]
-    y, x = int(np.rint(entry["y"])), int(np.rint(entry["x"]))
-    assert distance_inside(19, 34)[y, x] > 0
-    if kind == "wrong_redshift":
-        assert odd.cube.redshift != plain.cube.redshift
-        assert entry["amplitude"] == pytest.approx(odd.cube.redshift - odd.observation.galaxy.redshift)
-        return
-    assert entry["snr"] > 4
-    assert entry["amplitude"] != 0
-    change = np.abs(odd.cube.flux - plain.cube.flux)
-    assert np.median(change[:, y, x]) > 0 or kind == "background_line"
-    if np.isfinite(entry["wavelength"]) and kind in ("background_line", "broad_lines", "second_galaxy"):
-        assert MANGA_GRID.channel(entry["wavelength"]) > 0
-    if kind == "foreground_star":
-        assert (odd.cube.bits[:, y, x] & FORESTAR).all()
-        assert not odd.cube.ivar[:, y, x].any()
-    if kind == "unflagged_star":
-        assert not (odd.cube.bits[:, y, x] & FORESTAR).any()
-    if kind == "dead_fibre":
-        assert (odd.cube.bits[:, y, x] & DEADFIBER).all()
-        assert np.median(odd.cube.flux[:, y, x]) < np.median(plain.cube.flux[:, y, x])
-
-
-def test_matched_filter_counts_the_noise_that_neighbours_share() -> None:
-    rng = np.random.default_rng(2)
-    y, x = np.indices((13, 13)) - 6
-    signal = 0.5 * np.exp(-0.5 * (y**2 + x**2) / 2.2**2)[None].repeat(3, axis=0)
-    weight = signal[0]
-    sums = np.tensordot(shared_noise(rng, 20_000, 13), weight, axes=2)
-    expected = np.sqrt(3) * np.sum(weight * signal[0]) / sums.std()
-    assert matched_signal_to_noise(signal, np.ones(signal.shape)) == pytest.approx(expected, rel=0.03)
-
-
-def test_an_unknown_oddity_is_named() -> None:
-    with pytest.raises(CubesiftError, match="no oddity is called dragon"):
-        simulate_galaxy(Simulation(galaxies=1, ifus=(19,), oddities={"dragon": 1}), 0)
 
 
 # The survey

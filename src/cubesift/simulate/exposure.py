@@ -8,6 +8,7 @@ from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.light import pieces
 from cubesift.simulate.noise import (
     RIM,
+    beside_sky_line,
     coverage_variance,
     residual_share,
     shared_noise,
@@ -46,19 +47,22 @@ def exposed(
     lights = clean.reshape(MANGA_GRID.size, -1)
     reached = np.flatnonzero(inside >= -RIM)
     cover = coverage_variance(inside).astype(np.float32).flat[reached]
-    share = residual_share(settings.sky_residual)
     rng = np.random.default_rng([settings.seed, seen.index, 5])
-    leftover = share * rng.standard_normal(MANGA_GRID.size, dtype=np.float32)
-    line = np.outer(8 * sky_line(), 1 + 0.3 * shared_noise(rng, 1, side).flat[reached])
+    # Left-over sky is one and the same in the whole bundle; the rest has what is left of the variance.
+    share = residual_share(settings.sky_residual)
+    leftover = share * np.sqrt(seen.sky_level * cover.min() * sky_variance())
+    common = leftover * rng.standard_normal(MANGA_GRID.size, dtype=np.float32)
+    # Beyond the formal errors on purpose, as in the real spectra: chi2 must leave the line out.
+    strength = np.sqrt(seen.sky_level) * beside_sky_line()
+    line = np.outer(strength * sky_line(rng), 1 + 0.3 * shared_noise(rng, 1, side).flat[reached])
     for piece in pieces():
         light = lights[piece][:, reached]
         variance = formal_variance(seen, light, cover, piece)
         noise = shared_noise(rng, len(light), side).reshape(len(light), -1)[:, reached]
-        # Left-over sky is the same in the whole bundle; the sum keeps variance 1.
-        noise *= np.sqrt(1 - share[piece, None] ** 2)
-        noise += leftover[piece, None]
+        noise *= np.sqrt(variance - leftover[piece, None] ** 2)
+        noise += common[piece, None]
+        noise *= np.float32(seen.error_factor)
         noise += line[piece].astype(np.float32)
-        noise *= seen.error_factor * np.sqrt(variance)
         flux[piece, reached] = light + noise
         ivar[piece, reached] = 1 / variance
     shape = (MANGA_GRID.size, side, side)

@@ -79,10 +79,11 @@ def draw_observation(settings: Simulation, index: int) -> Observation:
         offset=(float(offset[0]), float(offset[1])),
         # Rounded as the header is, so that a cube from memory and one from its file are the same.
         seeing=Seeing(round(float(settings.psf or np.clip(rng.normal(2.54, 0.15), 2.2, 3.0)), 5)),
-        # Observations differ in depth: by eye, from 7815-3702 and the eight real spectra.
+        # Observations differ in depth: 1 is 7815-3702, the eight real spectra lie at 1.2 and 0.7.
         sky_level=float(np.exp(rng.normal(0, 0.15))),
-        source_level=float(np.exp(rng.normal(0.15, 0.25))),
-        error_factor=float(settings.error_factor),
+        source_level=float(np.exp(rng.normal(0, 0.3))),
+        # Nothing is known but the ends: even in the logarithm, so that too small and too large weigh alike.
+        error_factor=float(np.exp(rng.uniform(*np.log(np.resize(settings.error_factor, 2))))),
     )
 
 

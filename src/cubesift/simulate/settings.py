@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from cubesift.data.fitswrite import Release
 from cubesift.data.store import fingerprint
 from cubesift.errors import CubesiftError
+from cubesift.simulate.rates import RATES
 
 
 def _rates(said: float | dict[str, float]) -> float | dict[str, float]:
@@ -32,6 +33,13 @@ def _ranges(said: dict[str, tuple[float, float]]) -> dict[str, tuple[float, floa
     return said
 
 
+def _factors(said: float | tuple[float, float]) -> float | tuple[float, float]:
+    low, high = said if isinstance(said, tuple) else (said, said)
+    if not 0 < low <= high:
+        raise ValueError("a factor above 0, or two of them, the lower one first")
+    return said
+
+
 @dataclass(frozen=True)
 class Simulation:
     """What to simulate. Defaults follow the survey, its rates of oddities included."""
@@ -41,7 +49,9 @@ class Simulation:
     # A number: the share of galaxies that hold one oddity, of any kind but foreground stars, which are
     # part of the sky. A table: of each kind, below 1 the share of galaxies, from 1 how many of them.
     # (1 is one galaxy, not all: TOML's 1 and 1.0 are told apart by no reader of a table of numbers.)
-    oddities: Annotated[float | dict[str, float], AfterValidator(_rates)] = 0.25
+    oddities: Annotated[float | dict[str, float], AfterValidator(_rates)] = Field(
+        default_factory=lambda: dict(RATES)
+    )
     # the ranges of strengths that differ from those of `rates.py`, there
     strengths: Annotated[dict[str, tuple[float, float]], AfterValidator(_ranges)] = Field(
         default_factory=dict
@@ -55,11 +65,12 @@ class Simulation:
     max_redshift: Annotated[float, Field(gt=0)] = 0.15
     psf: Annotated[float, Field(gt=0)] | None = None  # FWHM in r, arcsec; None = drawn, 2.2 to 3.0
     pointing: Annotated[float, Field(ge=0)] = 0.3  # arcsec, scatter of the galaxy's place in the cube
-    error_factor: Annotated[float, Field(gt=0)] = 1.0  # true noise over formal error
-    sky_residual: Annotated[float, Field(ge=0, le=1)] = (
-        0.4  # share of the noise above 8500 angstrom that the whole bundle has in common
-    )
-    release: Release = "DR17"
+    # true noise over formal error; of two numbers each observation draws one between them
+    error_factor: Annotated[float | tuple[float, float], AfterValidator(_factors)] = (0.8, 1.3)
+    # share of an empty spaxel's noise above 8500 angstrom that the whole bundle has in common
+    sky_residual: Annotated[float, Field(ge=0, le=1)] = 0.4
+    release: Release = "DR17"  # whose names and HDUs the files have
+    truth_cubes: bool = False  # write the noise-free cube beside each
 
     @property
     def fingerprint(self) -> str:
