@@ -23,7 +23,8 @@ from cubesift.judge.profiles import EDGES, Maps, figures_of, profiles_of
 
 HERE = Path(__file__).parents[1] / "src" / "cubesift" / "judge" / "anchors.json"
 LINES = {"Hb-4862": HBETA, "OIII-5008": OIII, "Ha-6564": HALPHA, "NII-6585": NII}
-AGES = (0.1, 0.5, 2.0, 10.0)  # Gyr
+# Age in Gyr and [Z/H] of the populations that are taken out under the lines.
+POPULATIONS = ((0.1, 0.0), (0.3, 0.0), (2.0, 0.0), (9.0, 0.0), (9.0, 0.35), (9.0, -0.66))
 BROADENING = 80.0  # km/s, of the populations: about that of a disc
 
 
@@ -136,13 +137,14 @@ def survey_anchor(data: Path) -> dict[str, Any]:
 
 
 def stars_anchor(data: Path) -> dict[str, Any]:
-    """Four MaStar populations of solar metallicity around the lines, broadened, at rest."""
+    """Six MaStar populations around the lines, broadened, at rest."""
     given = np.load(data / "templates" / "mastar_ssp.npz")
     names = [str(name).split("-", 2)[2] for name in given["name"]]
     ages = np.array([float(name[1:7]) for name in names])
     metals = np.array([float(name.split("Z")[1]) for name in names])
-    solar = np.flatnonzero(metals == metals[np.argmin(np.abs(metals))])
-    chosen = [solar[np.argmin(np.abs(np.log(ages[solar] / age)))] for age in AGES]
+    chosen = [
+        int(np.argmin(np.abs(np.log10(ages / age)) + np.abs(metals - metal))) for age, metal in POPULATIONS
+    ]
     channel = SPEED_OF_LIGHT * np.log(10) * 1e-4
     reach = np.arange(-8, 9)
     kernel = np.exp(-0.5 * (reach * channel / BROADENING) ** 2)
@@ -157,7 +159,8 @@ def stars_anchor(data: Path) -> dict[str, Any]:
         )
     return {
         "source": "MaStar simple stellar populations (Maraston+2020), sdss-mangadap 4.5.0, BSD-3",
-        "ages": ages[chosen].tolist(),
+        "ages": ages[chosen].tolist(),  # Gyr
+        "metallicities": metals[chosen].tolist(),  # [Z/H]
         "windows": windows,
     }
 

@@ -15,7 +15,7 @@ HOMES = {
     "zarr": {"data"},
     "pyarrow": {"data"},
     "isal": {"data"},
-    "matplotlib": {"explore"},
+    "matplotlib": {"explore", "judge"},
     "cyclopts": {"cli.py"},
     "distributed": {"executors.py"},
 }

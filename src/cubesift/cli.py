@@ -150,6 +150,24 @@ def report(run: RunFolder, /, *, recipe: RecipeFile = None) -> None:
     print(line.report(run, line.settings_of(run, recipe).report))
 
 
+judge = App(name="judge", help="Hold what was claimed against the truth.", help_format="markdown")
+app.command(judge)
+
+
+@judge.command
+def realism(run: RunFolder, /, *, executor: Where = None, workers: Workers = None) -> None:
+    """Say how near a simulated survey comes to real data: a table, and `realism.png` and `.pdf`.
+
+    Each row says whether it is anchored in real data. The cubes it needs are made again from their seed.
+
+    Example: `cubesift judge realism runs/demo`
+    """
+    from cubesift import judging
+
+    for path in judging.judge_realism(run, executor, workers):
+        print(path)
+
+
 @app.command
 def show(run: RunFolder, /) -> None:
     """Say what a run holds, what each thing was made from, and what is stale.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.cube import Cube
 from cubesift.data.revealed import Revealed
 from cubesift.data.run import Run
-from cubesift.data.store import fingerprint, version
+from cubesift.data.store import fingerprint, read_json, version
+from cubesift.errors import CubesiftError
 from cubesift.prepare.recipe import Recipe
 from cubesift.prepare.survey import Prepared, prepare_survey
 from cubesift.simulate.cube import simulate_galaxy
@@ -32,7 +36,7 @@ class SimulatedSource:
 
     def identity(self) -> str:
         """Stands for the settings and for the simulator's version."""
-        return fingerprint(asdict(self.settings), version(), self.index)
+        return fingerprint(self.settings.fingerprint, version(), self.index)
 
     def read(self, catalog: Catalog | None, channels: int) -> Cube:
         """The first `channels` of the cube, as a reader would give it from its file."""
@@ -59,6 +63,26 @@ class Revealer:
         """Observation number `index`."""
         simulated = simulate_galaxy(self.settings, index)
         return Revealed(simulated.cube, simulated.clean)
+
+
+def revealer_of(run: Run) -> Revealer:
+    """Of the survey in a run.
+
+    Raises:
+        CubesiftError: there is none, or another version simulated it: its cubes cannot be made again.
+    """
+    note = run.path / "simulated" / "survey.json"
+    if not note.exists():
+        raise CubesiftError(f"{run.path}: holds no simulated survey. Make one with `cubesift simulate`.")
+    record = read_json(note)
+    made = record["version"]
+    if made == version():
+        with suppress(ValidationError):
+            return Revealer(Simulation(**record["settings"]))
+    raise CubesiftError(
+        f"{run.path}: simulated by cubesift {made}, whose cubes this one ({version()}) cannot make again. "
+        "Simulate the survey again."
+    )
 
 
 def stream_survey(

@@ -24,7 +24,7 @@ WINDOWS: dict[tuple[float, float], dict[str, list[tuple[float, float]]]] = {
 }
 CONTINUUM = (6480.0, 6650.0)  # rest, angstrom: where the continuum of Halpha's equivalent width is taken
 VELOCITIES = np.arange(-455.0, 456.0, 35.0)  # km/s
-SIGMAS = (60.0, 80.0, 110.0, 160.0, 240.0)  # km/s, of a line as observed
+SIGMAS = np.geomspace(55, 265, 11)  # km/s, of a line as observed
 STEP = float(VELOCITIES[1] - VELOCITIES[0])
 
 
@@ -68,31 +68,44 @@ def emission_of(
     """
     spectra = [_Window(flux, ivar, grid, redshift, ebv, window, *stars[window]) for window in WINDOWS]
     by_velocity = np.array(
-        [sum(one.solved(velocity, SIGMAS[1]).chi2 for one in spectra) for velocity in VELOCITIES]
+        [sum(one.solved(velocity, SIGMAS[3]).chi2 for one in spectra) for velocity in VELOCITIES]
     )
-    at = np.clip(by_velocity.argmin(axis=0), 1, len(VELOCITIES) - 2)
+    at, shift = _lowest(by_velocity)
     best = VELOCITIES[at]
     count = flux.shape[1]
-    found: dict[str, np.ndarray] = {name: np.zeros(count) for lines in WINDOWS.values() for name in lines}
+    found = {name: np.zeros(count) for lines in WINDOWS.values() for name in lines}
     snr, continuum = np.zeros(count), np.zeros(count)
     for velocity in np.unique(best):
         here = np.flatnonzero(best == velocity)
-        tries = [[one.solved(velocity, sigma, here) for one in spectra] for sigma in SIGMAS]
-        width = np.argmin([sum(part.chi2 for part in parts) for parts in tries], axis=0)
-        for index in np.unique(width):
-            chosen = width == index
-            for one, part in zip(spectra, tries[index], strict=True):
-                for term, name in enumerate(one.lines):
-                    found[name][here[chosen]] = part.amounts[chosen, term]
-                    if name == HALPHA:
-                        error = np.sqrt(part.variance[chosen, term])
-                        snr[here[chosen]] = part.amounts[chosen, term] / error
-                        stars_there = part.amounts[chosen, len(one.lines) :] @ one.mean_stars(*CONTINUUM)
-                        continuum[here[chosen]] = (1 + redshift) * stars_there
-    below, middle, above = (by_velocity[at + step, np.arange(count)] for step in (-1, 0, 1))
+        tries = [[one.solved(velocity, sigma, here) for sigma in SIGMAS] for one in spectra]
+        width, step = _lowest(np.sum([[solved.chi2 for solved in one] for one in tries], axis=0))
+        for one, solved in zip(spectra, tries, strict=True):
+            amounts = _between(np.array([each.amounts for each in solved]), width, step)
+            variance = np.array([each.variance for each in solved])[width, np.arange(len(here))]
+            for term, name in enumerate(one.lines):
+                found[name][here] = amounts[:, term]
+                if name == HALPHA:
+                    snr[here] = amounts[:, term] / np.sqrt(variance[:, term])
+                    stars_there = amounts[:, len(one.lines) :] @ one.mean_stars(*CONTINUUM)
+                    continuum[here] = (1 + redshift) * stars_there
+    return Emission(found, snr, continuum, best + STEP * shift)
+
+
+def _lowest(chi2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of (try, spaxel) the lowest one, not an end, and the minimum of the parabola around it, in tries."""
+    at = np.clip(chi2.argmin(axis=0), 1, len(chi2) - 2)
+    below, middle, above = (chi2[at + step, np.arange(chi2.shape[1])] for step in (-1, 0, 1))
     bend = below - 2 * middle + above
     shift = np.where(bend > 0, 0.5 * (below - above) / np.where(bend > 0, bend, 1), 0)
-    return Emission(found, snr, continuum, best + STEP * np.clip(shift, -1, 1))
+    return at, np.clip(shift, -1, 1)
+
+
+def _between(values: np.ndarray, at: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Values of (try, spaxel, term) at a fraction of a try, by the parabola through three of them."""
+    spaxels = np.arange(len(at))
+    below, middle, above = (values[at + one, spaxels] for one in (-1, 0, 1))
+    along = step[:, None]
+    return np.asarray(middle + 0.5 * along * (above - below) + 0.5 * along**2 * (below - 2 * middle + above))
 
 
 class _Window:

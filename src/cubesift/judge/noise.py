@@ -71,7 +71,6 @@ class Noise:
 
     correlation: np.ndarray  # of spaxels at each of `distances()`
     shared: float  # correlation of spaxels far apart, redward of 8500 angstrom
-    shared_bluer: float  # and bluer
     chi2: float  # mean square of the noise over factor times formal error
     negative: float  # share of usable voxels with flux below 0
     like: list[Spectra]  # spaxels with the S/N of each real spectrum
@@ -120,7 +119,6 @@ def noise_of(revealed: Revealed, error_factor: float, targets: np.ndarray) -> No
     return Noise(
         correlation=near,
         shared=_correlation(noise[red], good[red])[1],
-        shared_bluer=_correlation(noise[blue], good[blue])[1],
         chi2=chi2,
         negative=float(np.mean(cube.flux[good] < 0)),
         like=like,

@@ -35,6 +35,7 @@ class Task:
     ellipticity: float
     reff: float  # arcsec
     error_factor: float
+    redshift: float
     mapped: bool  # whether its maps are measured, too
     targets: tuple[float, ...]  # S/N of the real spectra
 
@@ -114,6 +115,7 @@ def judge_realism(
             ellipticity=float(truth["ellipticity"][i]),
             reff=float(truth["reff"][i]),
             error_factor=float(truth["error_factor"][i]),
+            redshift=float(truth["redshift"][i]),
             mapped=bool(i in mapped),
             targets=targets,
         )
@@ -128,14 +130,12 @@ def judge_realism(
     noise = [one.noise for one in measured]
     like = [together([one.like[i] for one in noise]) for i in range(len(targets))]
     galaxies = {name: values[first] for name, values in truth.items()}
-    groups = {
-        f"of {len(near)} nearest": [found[int(i)] for i in near],
-        f"of {len(alike)} star-forming": [found[int(i)] for i in alike],
-    }
+    nearest, forming = ([found[int(i)] for i in which] for which in (near, alike))
     rows = [
         row
-        for name, group in groups.items()
-        for row in galaxy_rows(anchors, [one.figures for one in group], name)
+        for words, group in ((f"of {len(near)} nearest", nearest), (f"of {len(alike)} star-forming", forming))
+        for row in galaxy_rows(anchors, [one.figures for one in group], words)
+        if group
     ]
     rows += [*noise_rows(anchors, noise, like), *survey_rows(anchors, galaxies, ifus)]
     about = (
@@ -144,7 +144,7 @@ def judge_realism(
         f"distance {_median(distance[near])} sigma) and the {len(alike)} nearest that form stars as it does "
         f"({_median(distance[alike])})."
     )
-    return Realism(about, rows, *groups.values(), measured, galaxies, like, ifus, anchors)
+    return Realism(about, rows, nearest, forming, measured, galaxies, like, ifus, anchors)
 
 
 def distance_from(anchors: Anchors, truth: Columns) -> np.ndarray:
@@ -185,10 +185,10 @@ def measure_one(reveal: Callable[[int], Revealed], task: Task) -> Measured:
     with threadpool_limits(1):
         revealed = reveal(task.index)
         cube = revealed.cube
-        if cube.plateifu != task.plateifu:
+        if (cube.plateifu, cube.redshift) != (task.plateifu, task.redshift):
             raise CubesiftError(
-                f"{task.plateifu}: made again it is {cube.plateifu}. The table of truth is another survey's: "
-                "simulate it again."
+                f"{task.plateifu}, redshift {task.redshift:.5f}: made again from its seed it is "
+                f"{cube.plateifu}, {cube.redshift:.5f}. Simulate the survey again with this version."
             )
         noise = noise_of(revealed, task.error_factor, np.array(task.targets))
         if not task.mapped:

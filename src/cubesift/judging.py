@@ -1,0 +1,37 @@
+"""Verbs of `cubesift judge`: what was claimed, held against the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cubesift.console import say, watching
+from cubesift.data.run import Run
+from cubesift.executors import open_executor
+from cubesift.line import as_run
+from cubesift.streaming import revealer_of
+
+
+def judge_realism(
+    run: Path | str | Run, executor: str | None = None, workers: int | None = None
+) -> tuple[Path, Path]:
+    """Print how near the simulated survey comes to real data; returns the page of plots, as PNG and PDF.
+
+    Raises:
+        CubesiftError: the run holds no simulated survey, or another version's.
+    """
+    from cubesift.judge import realism
+    from cubesift.judge.realism_plots import write_page
+
+    run = as_run(run)
+    reveal = revealer_of(run)
+    with open_executor(executor, workers) as pool, watching("judge realism") as tick:
+        judged = realism.judge_realism(
+            run,
+            reveal,
+            ifus=reveal.settings.ifus,
+            head=f"{run.path.name}, seed {reveal.settings.seed}",
+            executor=pool,
+            progress=tick,
+        )
+    say(judged.table())
+    return write_page(judged, run.path)
