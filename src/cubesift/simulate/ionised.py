@@ -10,7 +10,7 @@ from cubesift.simulate.galaxies import COMPOSITE, LINER, RETIRED, SEYFERT, STAR_
 from cubesift.simulate.gas import line_ratios, star_forming_ridge
 from cubesift.simulate.kinematics import circular_speed
 from cubesift.simulate.light import Canvas
-from cubesift.simulate.structure import Plane, Shape, arcsec_per_kpc, sersic
+from cubesift.simulate.structure import PSEUDO, Plane, Shape, arcsec_per_kpc, sersic
 
 KNOTS = (0.3, 1.0, 2.0)  # radii in reff at which the abundance is given; in between regions mix
 
@@ -25,12 +25,11 @@ class Gas:
     speed: float  # of rotation, km/s
 
 
-def gas_layers(galaxy: Galaxy, stars: Plane, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
+def gas_layers(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
     """All kinds of gas; their Halpha adds up to 1.
 
     Args:
         galaxy: its class says what share of Halpha each kind has.
-        stars: the stars' plane.
         disc: the gas's plane.
         shape: where the stars are.
         canvas: the cells.
@@ -38,8 +37,8 @@ def gas_layers(galaxy: Galaxy, stars: Plane, disc: Plane, shape: Shape, canvas: 
     spiral = galaxy.morphology in ("S1", "S2")
     shares = {  # star-forming regions, diffuse gas, nucleus: by eye, so that centres are of the class's kind
         RETIRED: (0.0, 0.85, 0.15),
-        STAR_FORMING: (0.92, 0.08, 0.0),
-        COMPOSITE: (0.72, 0.14, 0.14),
+        STAR_FORMING: (0.95, 0.05, 0.0),
+        COMPOSITE: (0.75, 0.11, 0.14),
         # In spirals a LI(N)ER is the middle of a star-forming disc, in early types all of it (Belfiore+2016).
         LINER: (0.55, 0.2, 0.25) if spiral else (0.0, 0.75, 0.25),
         SEYFERT: (0.55, 0.1, 0.35) if spiral else (0.15, 0.2, 0.65),
@@ -47,7 +46,7 @@ def gas_layers(galaxy: Galaxy, stars: Plane, disc: Plane, shape: Shape, canvas: 
     regions, diffuse, nucleus = shares[galaxy.gas]
     found = []
     if regions:
-        found += star_forming(galaxy, regions, stars, disc, shape, canvas)
+        found += star_forming(galaxy, regions, disc, shape, canvas)
     if diffuse:
         found.append(diffuse_gas(galaxy, diffuse, disc, shape, canvas))
     if nucleus:
@@ -63,9 +62,7 @@ def settled(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> tuple[
     return shape.disc, shape.born
 
 
-def star_forming(
-    galaxy: Galaxy, share: float, stars: Plane, disc: Plane, shape: Shape, canvas: Canvas
-) -> list[Gas]:
+def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
     """H II regions, whose abundance falls outwards along the star-forming ridge.
 
     log [N II]/Halpha at reff follows mass (mass-metallicity relation of Sanchez+2017 in the N2 calibration of
@@ -78,7 +75,8 @@ def star_forming(
     above = rng.normal(0, 0.07)  # scatter of galaxies about the ridge
     light, clumps = settled(galaxy, disc, shape, canvas)
     radius = disc.radius / galaxy.reff
-    born = light * clumps * 10 ** (-2 * galaxy.age_gradient * np.clip(radius - 1, -1, 1.5))
+    born = light * clumps + PSEUDO[galaxy.morphology] * shape.bulge
+    born = born * 10 ** (-2 * galaxy.age_gradient * np.clip(radius - 1, -1, 1.5))
     born = share * born / born.sum()
     found = []
     for knot, row in zip(KNOTS, np.eye(len(KNOTS)), strict=True):

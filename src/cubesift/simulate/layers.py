@@ -13,7 +13,15 @@ from cubesift.simulate.ionised import gas_layers
 from cubesift.simulate.kinematics import bulge_dispersion, disc_dispersion, rotation, stars_speed
 from cubesift.simulate.light import GAS_STEP, STAR_STEP, Canvas, Part, unshared
 from cubesift.simulate.spectra import REST, dusty, moving, population
-from cubesift.simulate.structure import Plane, Shape, gas_plane, luminosity_distance, plane_of, shape_of
+from cubesift.simulate.structure import (
+    PSEUDO,
+    Plane,
+    Shape,
+    gas_plane,
+    luminosity_distance,
+    plane_of,
+    shape_of,
+)
 
 DISC_KNOTS = (0.15, 0.6, 1.2, 2.2)  # radii in reff at which populations are given; in between they mix
 BULGE_KNOTS = (0.1, 0.5, 1.5)
@@ -27,8 +35,8 @@ RECENT = {0.004: 0.10, 0.012: 0.12, 0.04: 0.18, 0.15: 0.27, 0.6: 0.33}  # age in
 class Stars:
     """Stars of one kind."""
 
-    spectrum: np.ndarray  # on `REST`, 1 at 7480 angstrom
-    light: np.ndarray  # share of the galaxy's light, (fine y, fine x)
+    spectrum: np.ndarray  # on `REST`, behind its dust, mean 1 in r
+    light: np.ndarray  # share of the galaxy's light in r, (fine y, fine x)
     sigma: float  # dispersion, km/s
 
 
@@ -41,7 +49,7 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
     shape = shape_of(galaxy, plane, canvas)
     layers = [layer for layer in star_layers(galaxy, plane, shape) if layer.light.sum() > FAINT]
     whole = sum((layer.spectrum * layer.light.sum() for layer in layers), np.zeros(REST.size))
-    bright = total_flux(galaxy, whole / whole[REST.between(7380, 7580)].mean())
+    bright = total_flux(galaxy, whole)
     sine = float(np.sin(np.deg2rad(galaxy.inclination)))
     parts = []
     for layer in layers:
@@ -54,7 +62,7 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
     # Flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
     alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
     disc, sine = gas_plane(galaxy, canvas)
-    for gas in gas_layers(galaxy, plane, disc, shape, canvas):
+    for gas in gas_layers(galaxy, disc, shape, canvas):
         turning = rotation(galaxy, disc, sine, gas.speed)
         velocities, maps = canvas.by_velocity(gas.light, turning, GAS_STEP)
         fluxes = {name: alpha * ratio for name, ratio in gas.ratios.items()}
@@ -66,25 +74,35 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
 def star_layers(galaxy: Galaxy, plane: Plane, shape: Shape) -> list[Stars]:
     """Bulge, bar, old disc and recent stars; populations change with radius as the galaxy's gradients say."""
     radius = plane.radius / galaxy.reff
+    fresh = float(PSEUDO[galaxy.morphology] * young_share(galaxy, 0.3))
     layers = []
     for knot, share in zip(BULGE_KNOTS, mixing(plane.round_radius / galaxy.reff, BULGE_KNOTS), strict=True):
-        spectrum = dusty(old(galaxy, galaxy.bulge_age, knot), 0.3 * screen(galaxy, knot))
-        layers.append(Stars(spectrum, shape.bulge * share, bulge_dispersion(galaxy, knot)))
+        sigma = bulge_dispersion(galaxy, knot)
+        seen = behind(old(galaxy, galaxy.bulge_age, knot), 0.44 * screen(galaxy, knot))
+        if fresh:
+            young = behind(recent(enrichment(galaxy, knot)), 0.7 * screen(galaxy, knot))
+            seen = (1 - fresh) * seen + fresh * young
+        layers.append(Stars(seen, shape.bulge * share, sigma))
     if galaxy.bar:
-        spectrum = dusty(old(galaxy, 1.3 * galaxy.disc_age, 0.5), 0.44 * screen(galaxy, 0.5))
-        layers.append(Stars(spectrum, shape.bar, disc_dispersion(galaxy, 0.3)))
+        seen = behind(old(galaxy, 1.3 * galaxy.disc_age, 0.5), 0.44 * screen(galaxy, 0.5))
+        layers.append(Stars(seen, shape.bar, disc_dispersion(galaxy, 0.3)))
     for knot, share in zip(DISC_KNOTS, mixing(radius, DISC_KNOTS), strict=True):
-        here = shape.disc * share
         # Starlight sees 0.44 of the lines' reddening (Calzetti+2000), young stars more than the old.
-        spectrum = dusty(old(galaxy, galaxy.disc_age, knot), 0.44 * screen(galaxy, knot))
-        layers.append(Stars(spectrum, here * (1 - young_share(galaxy, knot)), disc_dispersion(galaxy, knot)))
-    for knots in (DISC_KNOTS[:2], DISC_KNOTS[2:]):
+        seen = behind(old(galaxy, galaxy.disc_age, knot), 0.44 * screen(galaxy, knot))
+        light = shape.disc * share * (1 - young_share(galaxy, knot))
+        layers.append(Stars(seen, light, disc_dispersion(galaxy, knot)))
+    for knots, share in zip((DISC_KNOTS[:2], DISC_KNOTS[2:]), mixing(radius, DISC_KNOTS[1:3]), strict=True):
         middle = sum(knots) / 2
-        within = mixing(radius, (DISC_KNOTS[1], DISC_KNOTS[2]))[knots is not DISC_KNOTS[:2]]
-        spectrum = dusty(recent(enrichment(galaxy, middle)), 0.7 * screen(galaxy, middle))
-        light = shape.disc * shape.born * young_share(galaxy, radius) * within
-        layers.append(Stars(spectrum, light, 20.0))
+        seen = behind(recent(enrichment(galaxy, middle)), 0.7 * screen(galaxy, middle))
+        light = shape.disc * shape.born * young_share(galaxy, radius) * share
+        layers.append(Stars(seen, light, 20.0))
     return layers
+
+
+def behind(spectrum: np.ndarray, attenuation: float) -> np.ndarray:
+    """A spectrum behind its dust, mean 1 in r: there the maps say how much of it is seen."""
+    seen = dusty(spectrum, attenuation)
+    return np.asarray(seen / seen[REST.between(5600, 6750)].mean())
 
 
 def mixing(radius: np.ndarray, knots: tuple[float, ...]) -> list[np.ndarray]:
@@ -124,15 +142,17 @@ def screen(galaxy: Galaxy, radius: float) -> float:
 
 
 def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
-    """Scale, 1e-17 erg/s/cm2/angstrom, that a spectrum of 1 at 7480 angstrom at rest must have to be seen.
+    """What a spectrum on `REST` is to be multiplied by to be in 1e-17 erg/s/cm2/angstrom, all light together.
 
-    Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011), raised by 0.13 so that a
-    galaxy with the mass, size and distance of 7815-3702 is as bright as it.
+    Mass to light from colour: log M/L_i = -0.68 + 0.70 (g - i) (Taylor+2011), raised by 0.2: then the
+    catalogue's galaxies of a mass are as bright as SDSS galaxies of their size are (Shen+2003), retired and
+    star-forming ones alike within 0.1 dex.
     """
     g, i = spectrum[REST.between(4000, 5400)].mean(), spectrum[REST.between(6900, 8200)].mean()
     colour = -2.5 * np.log10(g * 4770**2 / (i * 7625**2))
-    light = galaxy.logmass - (-0.55 + 0.70 * colour)
+    light = galaxy.logmass - (-0.48 + 0.70 * colour)
     magnitude = 4.58 - 2.5 * light  # absolute, i band, AB; the Sun has 4.58
     at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 7480**2
     distance = luminosity_distance(galaxy.redshift) * 1e5  # in units of 10 pc
-    return float(at_10_parsec / distance**2 * 1e17)  # `moving` divides by (1 + z)
+    level = spectrum[REST.between(7380, 7580)].mean()
+    return float(at_10_parsec / distance**2 * 1e17 / level)  # `moving` divides by (1 + z)

@@ -14,6 +14,8 @@ from cubesift.simulate.galaxies import Galaxy
 from cubesift.simulate.light import Canvas
 
 THINNEST = 0.12  # axis ratio below which a plane is not deprojected further
+# Share of the disc's star formation that goes on in the bulge, too: pseudobulges (Kormendy & Kennicutt 2004).
+PSEUDO = {"E": 0.0, "S0": 0.0, "S1": 0.5, "S2": 0.9}
 
 
 @dataclass(frozen=True)
