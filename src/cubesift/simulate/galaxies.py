@@ -48,11 +48,11 @@ class Galaxy:
     lopsided: float  # amplitude of the light's first harmonic over its mean; large in mergers
     bulge: float  # share of the light
     bulge_age: float  # Gyr
-    disc_age: float
+    disc_age: float  # of its stars older than a gigayear
     metallicity: float  # [Z/H] of the bulge
     age_gradient: float  # dex per reff, negative = younger outside
     metallicity_gradient: float  # dex per reff
-    young: float  # share of the disc's light from stars of 5 to 50 Myr
+    young: float  # share of the disc's light in r from stars of the last gigayear
     attenuation: float  # A_V of the young stars and the gas
     dust_gradient: float  # of that A_V, mag per reff
     halpha: float  # equivalent width over the whole galaxy, angstrom at rest
@@ -93,6 +93,9 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
     # Equivalent width of Halpha falls with mass; retired galaxies keep a faint glow (Cid Fernandes+2011).
     typical = {RETIRED: 0.8, STAR_FORMING: 20, COMPOSITE: 8, LINER: 2.5, SEYFERT: 8}[gas]
     falling = 0.3 * (10.3 - mass) if gas == STAR_FORMING else 0.0
+    halpha = float(typical * 10 ** (falling + rng.normal(0, 0.25)))
+    # The width tells how much of the light is of young stars (some 180 angstrom where there are no others).
+    young = min(0.27 * (halpha / 20) ** 0.6 * 10 ** rng.normal(0, 0.1), 0.7) if forming else 0.0
     thickness, inclination = shape(rng, morphology, 1 - ellipticity, rng.random() < real["p_edgeon"])
     bar = bar_length(rng, real["p_bar"], forming) if morphology != "E" else 0.0
     merging = rng.random() < real["p_merge"]
@@ -119,14 +122,14 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
         lopsided=float(rng.uniform(0.3, 0.6) if merging else min(abs(rng.normal(0, 0.13)), 0.3)),
         bulge=float(bulge),
         bulge_age=float(np.clip(rng.normal(10 if not forming else 7, 2), 3, 13.9)),
-        disc_age=float(np.clip(rng.normal(2.5 if forming else 7, 1), 0.8, 12)),
+        disc_age=float(np.clip(rng.normal(4.0 if forming else 7, 1), 0.8, 12)),
         metallicity=float(np.clip(-0.05 + 0.35 * (mass - 10.5) + rng.normal(0, 0.1), -1.3, 0.34)),
         age_gradient=age_gradient,
         metallicity_gradient=metallicity_gradient,
-        young=float(rng.uniform(0.15, 0.4) if gas == STAR_FORMING else 0.08 if forming else 0.0),
+        young=float(young),
         attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0)) if forming else 0.1,
         dust_gradient=dust_gradient,
-        halpha=float(typical * 10 ** (falling + rng.normal(0, 0.25))),
+        halpha=halpha,
         velocity=rotation(rng, morphology, mass),
         # Faber-Jackson, rounded (Gallazzi+2006).
         dispersion=float(np.clip(10 ** (2.05 + 0.29 * (mass - 10) + rng.normal(0, 0.06)), 40, 350)),

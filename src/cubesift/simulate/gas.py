@@ -141,7 +141,7 @@ def line_ratios(
         hard = liner + seyfert * (strong - liner)
         return float(10 ** (forming + active * (hard - forming)))
 
-    sii = level(-0.47 - 0.25 * poor**2, 0.0, -0.2)
+    sii = level(-0.47 - 0.3 * poor**2 - 0.2 * max(poor, 0), 0.0, -0.2)
     oi = level(-1.85 - 0.5 * poor, -0.75, -1.0)
     oii = level(0.5 - 1.2 * max(poor, 0), 0.65, 0.45)
     red, blue = 0.4315 * (2107 + density) / (627.1 + density), 0.3771 * (2468 + density) / (638.4 + density)

@@ -10,7 +10,7 @@ from cubesift.simulate.galaxies import COMPOSITE, LINER, RETIRED, SEYFERT, STAR_
 from cubesift.simulate.gas import line_ratios, star_forming_ridge
 from cubesift.simulate.kinematics import circular_speed
 from cubesift.simulate.light import Canvas
-from cubesift.simulate.structure import PSEUDO, Plane, Shape, arcsec_per_kpc, sersic
+from cubesift.simulate.structure import PSEUDO, Plane, Shape, arcsec_per_kpc, forming_profile, sersic
 
 KNOTS = (0.3, 1.0, 2.0)  # radii in reff at which the abundance is given; in between regions mix
 
@@ -76,7 +76,7 @@ def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas
     light, clumps = settled(galaxy, disc, shape, canvas)
     radius = disc.radius / galaxy.reff
     born = light * clumps + PSEUDO[galaxy.morphology] * shape.bulge
-    born = born * 10 ** (-2 * galaxy.age_gradient * np.clip(radius - 1, -1, 1.5))
+    born = born * forming_profile(galaxy, radius)
     born = share * born / born.sum()
     found = []
     for knot, row in zip(KNOTS, np.eye(len(KNOTS)), strict=True):

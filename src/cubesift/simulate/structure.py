@@ -158,6 +158,17 @@ def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> tuple[np.ndarray, n
     return 1 + 0.35 * (arms - 1), np.asarray(arms * clumps / clumps.mean())
 
 
+def forming_profile(galaxy: Galaxy, radius: np.ndarray | float) -> np.ndarray:
+    """Star formation over starlight at radii in reff, 1 at reff.
+
+    It rises outwards where age falls outwards, with a scatter between galaxies of 0.2 dex per reff: some
+    form their stars in the middle (Ellison+2018 find such profiles above the main sequence; by eye).
+    """
+    scatter = np.random.default_rng([galaxy.texture, 6]).normal(0, 0.2)
+    outwards = np.clip(np.asarray(radius) - 1, -1, 1.5)
+    return np.asarray(10 ** ((scatter - 1.5 * galaxy.age_gradient) * outwards))
+
+
 def luminosity_distance(redshift: float) -> float:
     """Megaparsec, with H0 = 70 and q0 = -0.55: good to 0.5 % below z = 0.2."""
     return SPEED_OF_LIGHT * redshift / 70 * (1 + redshift / 2 * 1.55)
