@@ -29,7 +29,7 @@ def judge_realism(
             run,
             reveal,
             ifus=reveal.settings.ifus,
-            head=f"{run.path.name}, seed {reveal.settings.seed}",
+            name=f"{run.path.name}, seed {reveal.settings.seed}",
             executor=pool,
             progress=tick,
         )

@@ -54,7 +54,8 @@ class Measured:
 class Realism:
     """The verdicts, and what they were drawn from."""
 
-    head: str
+    name: str  # of the survey
+    about: str  # what was compared with what
     rows: list[Row]
     near: list[Measured]  # the galaxies nearest to the real one
     alike: list[Measured]  # the nearest of its class
@@ -66,7 +67,7 @@ class Realism:
 
     def table(self) -> str:
         """As text."""
-        return table_of(self.rows, self.head)
+        return table_of(self.rows, f"{self.name}: {self.about}")
 
 
 def judge_realism(
@@ -74,7 +75,7 @@ def judge_realism(
     reveal: Callable[[int], Revealed],
     *,
     ifus: tuple[int, ...] = (),
-    head: str = "",
+    name: str = "",
     executor: Executor | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Realism:
@@ -85,7 +86,7 @@ def judge_realism(
         reveal: makes observation number so many (its row of `truth-galaxies.parquet`) again, with its
             noise-free flux; called in the executor's processes.
         ifus: bundles that the survey was allowed, (): all; the catalogue is cut alike.
-        head: first line of the table.
+        name: of the survey, as the table and the plots call it.
         executor: anything of the `concurrent.futures` interface; None works in this process.
         progress: called with how many ended, of how many, and the plateifu of the last.
 
@@ -139,12 +140,14 @@ def judge_realism(
     ]
     rows += [*noise_rows(anchors, noise, like), *survey_rows(anchors, galaxies, ifus)]
     about = (
-        f"{head}: {len(truth['plateifu'])} observations of {len(first)} galaxies, noise of {len(measured)} "
+        f"{len(truth['plateifu'])} observations of {len(first)} galaxies, noise of {len(measured)} "
         f"cubes. Real 7815-3702 against the {len(near)} nearest in redshift, mass, size and bundle (median "
         f"distance {_median(distance[near])} sigma) and the {len(alike)} nearest that form stars as it does "
         f"({_median(distance[alike])})."
     )
-    return Realism(about, rows, nearest, forming, measured, galaxies, like, ifus, anchors)
+    return Realism(
+        name or run.path.name, about, rows, nearest, forming, measured, galaxies, like, ifus, anchors
+    )
 
 
 def distance_from(anchors: Anchors, truth: Columns) -> np.ndarray:

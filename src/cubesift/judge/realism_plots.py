@@ -33,7 +33,7 @@ def write_page(realism: Realism, folder: Path) -> tuple[Path, Path]:
 
 
 def page_of(realism: Realism) -> Figure:
-    """Twelve panels; the first row is 7815-3702, the last the survey."""
+    """Twelve panels; the first five are 7815-3702, the next four the noise, the last three the survey."""
     figure = Figure(figsize=(11.0, 13.2), layout="constrained")
     panels = figure.subplots(4, 3)
     draw_profile(panels[0, 0], realism, "snr", "S/N per channel and spaxel, g band", log=True)
@@ -54,8 +54,19 @@ def page_of(realism: Realism) -> Figure:
         axes.xaxis.label.set_size(9)
         axes.yaxis.label.set_size(9)
         axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7, frameon=False)
+    for axes, where in (
+        (panels[0, 0], "lower left"),
+        (panels[1, 0], "lower left"),
+        (panels[1, 1], "lower left"),
+        (panels[1, 2], "upper right"),
+        (panels[2, 0], "upper center"),
+        (panels[2, 1], "upper left"),
+        (panels[2, 2], "upper right"),
+        (panels[3, 0], "lower right"),
+        (panels[3, 2], "upper left"),
+    ):
+        axes.legend(fontsize=7, frameon=False, loc=where)
+    figure.suptitle(realism.name, fontsize=11)
     return figure
 
 
@@ -69,7 +80,7 @@ def draw_profile(axes: Axes, realism: Realism, name: str, label: str, log: bool 
         known = np.isfinite(profiles).any(axis=0)
         low, middle, high = np.nanpercentile(profiles[:, known], [16, 50, 84], axis=0)
         axes.fill_between(MIDDLE[known], low, high, color=colour, alpha=0.18, linewidth=0)
-        label_of = f"simulated, {len(group)} {words}: median, 16 to 84 %"
+        label_of = f"simulated, {len(group)} {words}, 16 to 84 %"
         axes.plot(MIDDLE[known], middle, color=colour, linewidth=1.2, label=label_of)
     axes.plot(
         MIDDLE, realism.anchors.galaxy["profiles"][name], "o-", color=REAL, ms=4, label="7815-3702, real"
@@ -156,10 +167,10 @@ def draw_error(axes: Axes, realism: Realism) -> None:
             ms=3,
             label=None if place else "real spaxels",
         )
-        words = f"S/N {real['snr'][which]:.0f}" + (f", over {3**place}" if place else "")
-        axes.annotate(words, (wave[-1], lift * real["shape"][which][-1]), fontsize=7, ha="right", va="bottom",
-                      xytext=(0, 5), textcoords="offset points")  # fmt: skip
+        words = f"S/N {real['snr'][which]:.0f}" + (f", divided by {3**place}" if place else "")
+        axes.text(6900, 1.12 * lift, words, fontsize=7)
     axes.set(xlabel="observed wavelength [Å]", ylabel="formal error, 1 at 6000 to 7000 Å", yscale="log")
+    axes.set_ylim(top=6)
 
 
 def draw_scatter(axes: Axes, realism: Realism) -> None:

@@ -53,15 +53,16 @@ def noise_rows(anchors: Anchors, noise: list[Noise], like: list[Spectra]) -> lis
             bool(away.max() <= 0.05),
         ),
         shape_row(np.array(spectra["shape"]), [one.shape for one in like]),
-        spectra_row(
-            "scatter of neighbouring channels / formal error",
-            np.array(spectra["scatter"]),
-            [one.scatter for one in like],
-        ),
+        # The factor of a cube moves both scatters alike: their ratio tells of shared noise alone.
         spectra_row(
             "scatter of channels 3 apart / formal error",
             np.array(spectra["scatter_apart"]),
             [one.scatter_apart for one in like],
+        ),
+        spectra_row(
+            "scatter of next channels / of channels 3 apart",
+            np.array(spectra["scatter"]) / np.array(spectra["scatter_apart"]),
+            [one.scatter / one.scatter_apart for one in like],
         ),
         spectra_row(
             "share of channels below 0, S/N < 30",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 
 RULES = {
-    "galaxy": "beyond = more extreme than every simulated galaxy (of 20: once in ten by chance)",
+    "galaxy": "beyond = more extreme than every simulated galaxy: once in ten by chance, of 20; - = of few",
     "correlation": "beyond = off by more than 0.05 at some distance up to 8 spaxels",
-    "spectra": "beyond = two or more real spectra outside 95 % of simulated spaxels of like S/N",
+    "spectra": "beyond = more real spectra outside 95 % of simulated spaxels of like S/N than chance has",
     "shape": "beyond = more than one real spectrum off by more than 0.05 dex (rms over wavelength)",
     "survey": "beyond = Kolmogorov-Smirnov distance larger than 95 % of samples of this size have",
     "chi2": "beyond = further than 1 % from 1",
 }
+FEWEST = 15  # simulated galaxies, to say that a real one is beyond them
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def galaxy_row(what: str, unit: str, digits: int, real: float, simulated: np.nda
         measure=f"percentile {place:.0f} {among}",
         rule="galaxy",
         anchored=True,
-        within=None if np.isnan(place) else 0 < place < 100,
+        within=0 < place < 100 if len(values) >= FEWEST and np.isfinite(real) else None,
     )
 
 
@@ -71,7 +73,8 @@ def spectra_row(what: str, real: np.ndarray, simulated: list[np.ndarray]) -> Row
         measure=f"{outside} of {len(known)} spectra outside",
         rule="spectra",
         anchored=True,
-        within=outside < 2 if known else None,
+        # One in twenty is outside by chance.
+        within=bool(binom.sf(outside - 1, len(known), 0.05) > 0.0501) if known else None,
     )
 
 
