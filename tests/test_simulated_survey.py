@@ -97,7 +97,12 @@ def test_the_table_tells_nobodys_name_or_place() -> None:
 def test_bundles_and_distances_may_be_limited() -> None:
     few = [draw_galaxy(np.random.default_rng(seed), (19, 61), 0.03) for seed in range(100)]
     assert {galaxy.ifusize for galaxy in few} == {19, 61}
-    assert max(galaxy.redshift for galaxy in few) <= 0.03
+    redshifts = [galaxy.redshift for galaxy in few]
+    assert max(redshifts) <= 0.03
+    assert redshifts.count(max(redshifts)) == 1  # drawn within, not cut to it
+    for ifus, farthest in (((20,), 0.15), ((19,), 0.001)):
+        with pytest.raises(CubesiftError, match="the catalogue has no galaxy"):
+            draw_galaxy(np.random.default_rng(1), ifus, farthest)
 
 
 # What the catalogue does not tell

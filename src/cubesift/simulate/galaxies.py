@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cubesift.errors import CubesiftError
 from cubesift.simulate.spectra import table
 from cubesift.simulate.traits import (
     bar_length,
@@ -74,11 +75,20 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
         rng: a generator of this galaxy's own.
         ifus: bundle sizes allowed; () = all.
         max_redshift: rows beyond are not drawn.
+
+    Raises:
+        CubesiftError: the catalogue has no such galaxy.
     """
     rows = table("galaxies")
     allowed = rows["redshift"] <= max_redshift
     if ifus:
         allowed &= np.isin(rows["ifusize"], ifus)
+    if not allowed.any():
+        raise CubesiftError(
+            f"simulate: the catalogue has no galaxy with a bundle of {ifus or 'any'} fibres and redshift up "
+            f"to {max_redshift:g}. Bundles have 19, 37, 61, 91 or 127; redshifts begin at "
+            f"{rows['redshift'].min():.4f}."
+        )
     row = int(rng.choice(np.flatnonzero(allowed)))
     real = {name: round(rows[name][row].item(), 5) for name in COLUMNS}
     # Moved by about the catalogue's own errors, so that two galaxies drawn from one row are not twins.
@@ -127,7 +137,10 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
         age_gradient=age_gradient,
         metallicity_gradient=metallicity_gradient,
         young=float(young),
-        attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0)) if forming else 0.1,
+        # Dust goes with star formation: spirals without it have a third.
+        attenuation=float(np.clip(rng.normal(0.6 + 0.4 * (mass - 10), 0.3), 0.1, 2.0) * (1 if gas else 0.35))
+        if forming
+        else 0.1,
         dust_gradient=dust_gradient,
         halpha=halpha,
         velocity=rotation(rng, morphology, mass),
