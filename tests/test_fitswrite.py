@@ -12,7 +12,14 @@ from astropy.io import fits
 
 from cubesift.data.cube import DONOTUSE, NOCOV, Cube
 from cubesift.data.fits import read_logcube
-from cubesift.data.fitswrite import Extras, Release, write_drpall, write_logcube
+from cubesift.data.fitswrite import (
+    DRP_VERSIONS,
+    Extras,
+    Release,
+    correlation_table,
+    write_drpall,
+    write_logcube,
+)
 from cubesift.data.wavelength import MANGA_GRID
 
 DR17 = [
@@ -49,7 +56,7 @@ def fitsverify(path: Path) -> str:
     return subprocess.run(["fitsverify", "-q", path], capture_output=True, text=True, check=False).stdout
 
 
-@pytest.mark.parametrize("release", ["DR13", "DR15", "DR17"])
+@pytest.mark.parametrize("release", ["DR13", "DR14", "DR15", "DR17"])
 def test_fitsverify_has_nothing_to_say(cube: Cube, tmp_path: Path, release: Release) -> None:
     path = tmp_path / "manga-8485-1901-LOGCUBE.fits.gz"
     write_logcube(path, cube, extras(release))
@@ -75,13 +82,54 @@ def test_a_logcube_has_the_24_hdus_of_dr17_in_their_order(cube: Cube, tmp_path: 
             assert hdus[name].verify_datasum() == 1
 
 
-def test_older_releases_name_the_line_spread_otherwise(cube: Cube, tmp_path: Path) -> None:
-    for release, there, absent in (("DR15", "DISP", "LSFPOST"), ("DR13", "SPECRES", "GCORREL")):
+def test_older_releases_have_other_names_and_fewer_hdus(cube: Cube, tmp_path: Path) -> None:
+    renamed = [{"LSFPOST": "DISP", "LSFPRE": "PREDISP"}.get(name, name) for name in DR17]
+    later = ("LSFP", "PRESPEC", "GCORR", "RCORR", "ICORR", "ZCORR")
+    early = [name for name in DR17 if not name.startswith(later)]
+    releases: dict[Release, list[str]] = {"DR15": renamed, "DR14": early, "DR13": early}
+    for release, names in releases.items():
         path = tmp_path / f"{release}.fits"
-        write_logcube(path, cube, extras(release))  # type: ignore[arg-type]
+        write_logcube(path, cube, extras(release))
         with fits.open(path) as hdus:
-            assert there in hdus
-            assert absent not in hdus
+            assert [hdu.name for hdu in hdus] == names
+            assert hdus[0].header["VERSDRP3"] == DRP_VERSIONS[release]
+
+
+def test_every_pair_of_spaxels_that_shares_noise_is_told_once(cube: Cube, tmp_path: Path) -> None:
+    path = tmp_path / "c.fits"
+    write_logcube(path, cube, extras())
+    with fits.open(path) as hdus:
+        table = hdus["RCORREL"]
+        assert table.columns.names == ["INDXI_C1", "INDXI_C2", "INDXJ_C1", "INDXJ_C2", "RHOIJ"]
+        assert table.header["COVSHAPE"] == "(64, 64)"
+        assert hdus["WAVE"].data[table.header["BBINDEX"]] == pytest.approx(table.header["BBWAVE"])
+        i, j = (
+            np.ravel_multi_index((table.data[f"{which}_C2"], table.data[f"{which}_C1"]), (8, 8))
+            for which in ("INDXI", "INDXJ")
+        )
+        rho = table.data["RHOIJ"]
+    assert (i <= j).all()
+    matrix = np.zeros((64, 64))
+    np.add.at(matrix, (i, j), rho)
+    matrix = np.triu(matrix) + np.triu(matrix, 1).T
+    y, x = np.divmod(np.arange(64), 8)
+    apart = np.hypot(y[:, None] - y, x[:, None] - x)
+    seen = (y > 0)[:, None] & (y > 0)  # the first row has no data
+    np.testing.assert_allclose(matrix, np.where(seen & (apart < 5.4), np.exp(-0.5 * (apart / 1.92) ** 2), 0))
+
+
+def test_the_correlation_table_is_built_as_the_real_one(shared: Path) -> None:
+    with fits.open(shared / "manga" / "manga-7815-3702-SNRG.fits.gz") as hdus:
+        real = hdus["CORREL"].data
+        shape, names = hdus["CORREL"].header["COVSHAPE"], hdus["CORREL"].columns.names
+    ivar = np.zeros((MANGA_GRID.size, 42, 42), np.float32)
+    alone = (real["INDXI_C1"] == real["INDXJ_C1"]) & (real["INDXI_C2"] == real["INDXJ_C2"])
+    ivar[:, real["INDXI_C2"][alone], real["INDXI_C1"][alone]] = 1
+    table = correlation_table(Cube("7815-3702", "1-1", ivar, ivar, ivar > 0), "G", 1200)
+    assert table.columns.names == names
+    assert table.header["COVSHAPE"] == shape
+    assert len(table.data) == pytest.approx(len(real), rel=0.15)
+    assert (table.data["RHOIJ"] == 1).sum() == alone.sum()
 
 
 def test_our_reader_gets_back_what_was_written(cube: Cube, tmp_path: Path) -> None:

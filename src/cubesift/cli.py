@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -71,6 +71,16 @@ def simulate(
     *,
     galaxies: Annotated[int | None, Parameter(help="How many.")] = None,
     seed: Seed = None,
+    release: Annotated[
+        Literal["DR13", "DR14", "DR15", "DR17"] | None,
+        Parameter(help="Whose names and HDUs the files have; by default DR17's."),
+    ] = None,
+    truth_cubes: Annotated[
+        bool, Parameter(help="Write the noise-free cube beside each, as manga-...-TRUTHCUBE.fits.gz.")
+    ] = False,
+    oddities: Annotated[
+        Path | None, Parameter(help="Python file whose functions plant oddities of your own.")
+    ] = None,
     recipe: RecipeFile = None,
     workers: Workers = None,
 ) -> None:
@@ -80,7 +90,16 @@ def simulate(
     """
     from cubesift import line
 
-    line.simulate(run, line.settings_of(run, recipe), galaxies, seed, workers)
+    line.simulate(
+        run,
+        line.settings_of(run, recipe),
+        galaxies,
+        seed,
+        workers,
+        release=release,
+        truth_cubes=truth_cubes,
+        oddity_file=oddities,
+    )
 
 
 @app.command

@@ -78,11 +78,22 @@ def simulate(
     galaxies: int | None = None,
     seed: int | None = None,
     workers: int | None = None,
+    *,
+    release: str | None = None,
+    truth_cubes: bool = False,
+    oddity_file: Path | None = None,
 ) -> None:
     """Simulate a survey into the run, in the archive's own files."""
     from cubesift.simulate.survey import simulate_survey
 
-    settings = _simulation(line, galaxies, seed)
+    settings = _simulation(
+        line,
+        galaxies=galaxies,
+        seed=seed,
+        release=release,
+        truth_cubes=truth_cubes or None,
+        oddity_file=str(oddity_file.absolute()) if oddity_file else None,  # workers may stand elsewhere
+    )
     with open_executor(None, workers) as executor, watching("simulate") as tick:
         catalog = simulate_survey(as_run(run), settings, executor, progress=tick)
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
@@ -98,7 +109,7 @@ def stream_simulated(
     """Simulate and prepare in one go: no cube is written."""
     from cubesift.streaming import stream_survey
 
-    settings = _simulation(line, galaxies)
+    settings = _simulation(line, galaxies=galaxies)
     with open_executor(executor, workers) as pool, watching("simulate, prepare") as tick:
         prepared = stream_survey(as_run(run), settings, line.prepare, executor=pool, progress=tick)
     say(
@@ -228,14 +239,13 @@ def show(run: Path | str | Run) -> None:
         say(f"{artefact:<24} {what}" + (f"  [{stale}]" if stale else ""))
 
 
-def _simulation(line: Line, galaxies: int | None = None, seed: int | None = None) -> Simulation:
-    """The line's survey, of so many galaxies and of this seed where they are said."""
-    settings = line.simulate or Simulation()
+def _simulation(line: Line, **said: Any) -> Simulation:
+    """The line's survey, but for the settings that are said (not None) on the command line."""
     try:
-        if galaxies is not None:
-            settings = replace(settings, galaxies=galaxies)
-        if seed is not None:
-            settings = replace(settings, seed=seed)
+        settings = replace(
+            line.simulate or Simulation(),
+            **{name: value for name, value in said.items() if value is not None},
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise CubesiftError(f"simulate: {first['loc'][0]}: {first['msg']} (it is {first['input']})") from None

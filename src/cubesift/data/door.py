@@ -18,8 +18,8 @@ from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import BadFile, CubesiftError
 
 ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz")
-# Tables that lie beside cubes in archives and in our own runs.
-TABLES = re.compile(r"drpall|dapall|catalog", re.IGNORECASE)
+# What lies beside cubes in archives and in our own runs: tables, and simulated cubes without their noise.
+BESIDE = re.compile(r"drpall|dapall|catalog|TRUTHCUBE", re.IGNORECASE)
 LOGCUBE = re.compile(r"manga-(\d+-\d+)-LOGCUBE$")
 NO_DUST = "no Galactic E(B-V) in the header: taken as 0"  # a note, until the catalogue knows it
 # SAMI DR3: 41144_A_cube_blue, _adaptive_blue, _annular_blue, _sectors_blue.
@@ -58,9 +58,9 @@ class Source:
 def find_sources(where: Path | str | Iterable[Path]) -> list[Source]:
     """Every FITS file in a folder (and the folders and links in it), or of those given, sorted by name.
 
-    Tables by their names (drpall, dapall, catalog) are passed over. What is no cube is found too, and
-    refused with a reason when it is read. Of files with one name the first counts, the others become
-    `name~2`, ... and are refused.
+    Tables and truth cubes by their names (drpall, dapall, catalog, TRUTHCUBE) are passed over. What is no
+    cube is found too, and refused with a reason when it is read. Of files with one name the first counts,
+    the others become `name~2`, ... and are refused.
 
     Raises:
         CubesiftError: the folder is not there.
@@ -103,7 +103,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         for name in names:
-            if name.lower().endswith(ENDINGS) and not name.startswith(".") and not TABLES.search(name):
+            if name.lower().endswith(ENDINGS) and not name.startswith(".") and not BESIDE.search(name):
                 yield Path(here, name)
 
 

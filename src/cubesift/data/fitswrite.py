@@ -18,8 +18,10 @@ from cubesift.data.wavelength import SPEED_OF_LIGHT, STEP
 Release = Literal["DR13", "DR14", "DR15", "DR17"]
 DRP_VERSIONS: dict[Release, str] = {"DR13": "v1_5_4", "DR14": "v2_1_2", "DR15": "v2_4_3", "DR17": "v3_1_1"}
 UNIT = "1E-17 erg/s/cm^2/Ang/spaxel"
-# Angstrom, roughly SDSS.
+# Angstrom, roughly SDSS: where images begin and end, and where the noise's correlation is told.
 BANDS = {"G": (3830, 5490), "R": (5490, 6990), "I": (6990, 8350), "Z": (8350, 10300)}
+CENTRES = {"G": 4770.0, "R": 6231.0, "I": 7625.0, "Z": 9134.0}
+REACH = 5.4  # spaxels; further apart they share less than 0.02, and real tables have few such pairs
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def write_logcube(path: Path, cube: Cube, extras: Extras) -> None:
     """Write a LOGCUBE with the HDUs of its release in their order (MaNGA data model, mangaCube).
 
     `path` ends in .fits or .fits.gz; the same cube gives the same bytes. FLUX, IVAR and MASK are the
-    cube's; line spread, resolution, images, PSF and correlation are simple, and true where they are simple.
+    cube's; line spread, resolution, images, PSF and correlation are simple, and true where they are simple:
+    one line spread for the whole bundle, a Gaussian PSF, one correlation for every spaxel.
 
     Raises:
         DiskFull: no space is left.
@@ -111,7 +114,7 @@ def _primary(cube: Cube, extras: Extras) -> fits.Header:
     return header
 
 
-def _sky_axes(cube: Cube) -> Cards:
+def sky_axes(cube: Cube) -> Cards:
     """World coordinates of the two axes of the sky; the object stands in the middle (DRP convention)."""
     _, y, x = cube.shape
     return {
@@ -130,11 +133,11 @@ def _sky_axes(cube: Cube) -> Cards:
     }
 
 
-def _planes(cube: Cube, extras: Extras) -> Iterator[tuple[str, np.ndarray, Cards]]:
-    """The three-dimensional HDUs."""
+def cube_axes(cube: Cube) -> Cards:
+    """World coordinates of all three axes."""
     start = float(cube.grid.wave[0])
-    axes: Cards = {
-        **_sky_axes(cube),
+    return {
+        **sky_axes(cube),
         "CRPIX3": 1,
         "CRVAL3": start,
         # wave = CRVAL3 exp(CD3_3 (p - 1) / CRVAL3), FITS paper III, section 3.2
@@ -142,6 +145,11 @@ def _planes(cube: Cube, extras: Extras) -> Iterator[tuple[str, np.ndarray, Cards
         "CTYPE3": "WAVE-LOG",
         "CUNIT3": "Angstrom",
     }
+
+
+def _planes(cube: Cube, extras: Extras) -> Iterator[tuple[str, np.ndarray, Cards]]:
+    """The three-dimensional HDUs."""
+    axes = cube_axes(cube)
     about: Cards = {"INSTRUME": "MaNGA", "HDUCLASS": "SDSS", "HDUCLAS1": "CUBE"}
     flux: Cards = {"BUNIT": UNIT, "HDUCLAS2": "DATA", "ERRDATA": "IVAR", "QUALDATA": "MASK"}
     yield "FLUX", cube.flux, {**axes, **about, **flux}
@@ -183,7 +191,7 @@ def _small(cube: Cube, extras: Extras) -> Iterator[fits.ImageHDU | fits.BinTable
         ],
         name="OBSINFO",
     )
-    sky = header_of(_sky_axes(cube))
+    sky = header_of(sky_axes(cube))
     for band, (low, high) in BANDS.items():
         image = cube.flux[cube.grid.between(low, high)].mean(axis=0, dtype=np.float64)
         header = sky.copy()
@@ -196,28 +204,34 @@ def _small(cube: Cube, extras: Extras) -> Iterator[fits.ImageHDU | fits.BinTable
         sigma = extras.fwhm[band.lower()] / 2.3548 / cube.spaxel
         psf = np.exp(-0.5 * (y**2 + x**2) / sigma**2) / (2 * np.pi * sigma**2)
         yield fits.ImageHDU(psf.astype(np.float32), name=f"{band}PSF", header=sky)
-    if extras.release == "DR17":
-        for band in BANDS:
-            yield _correlation(cube, band)
+    if extras.release in ("DR15", "DR17"):
+        for band, centre in CENTRES.items():
+            yield correlation_table(cube, band, int(np.rint(cube.grid.channel(centre))))
 
 
-def _correlation(cube: Cube, band: str) -> fits.BinTableHDU:
-    """Sparse correlation of the noise of the middle spaxel with its neighbours: the same holds everywhere."""
+def correlation_table(cube: Cube, band: str, channel: int) -> fits.BinTableHDU:
+    """Correlation of the noise of all pairs of spaxels that share some, each pair once, in raster order.
+
+    As the pipeline's sparse tables (mangaCube; the columns named C1 count x, C2 y). Spaxels without data
+    in the channel are left out.
+    """
     _, rows, columns = cube.shape
-    y, x = np.indices((rows, columns))
-    rho = np.exp(-0.5 * ((y - rows // 2) ** 2 + (x - columns // 2) ** 2) / max(cube.noise_sigma, 1e-3) ** 2)
-    j, i = np.nonzero(rho > 0.003)
-    here = np.full(len(i), 1, dtype=np.int32)
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name="INDXI_C1", format="J", array=here * (columns // 2)),
-            fits.Column(name="INDXI_C2", format="J", array=here * (rows // 2)),
-            fits.Column(name="INDXJ_C1", format="J", array=i),
-            fits.Column(name="INDXJ_C2", format="J", array=j),
-            fits.Column(name="RHOIJ", format="D", array=rho[j, i]),
-        ],
-        name=f"{band}CORREL",
-    )
-    table.header["BBWAVE"] = (float(np.mean(BANDS[band])), "Wavelength, angstrom")
+    reach = int(REACH)
+    down, right = (offsets.ravel() for offsets in np.mgrid[0 : reach + 1, -reach : reach + 1])
+    rho = np.exp(-0.5 * (down**2 + right**2) / max(cube.noise_sigma, 1e-3) ** 2)
+    # From a spaxel only forwards: in its own row to the right, then the rows below.
+    kept = ((down > 0) | (right >= 0)) & (np.hypot(down, right) <= REACH) & (rho > 0)
+    down, right, rho = down[kept], right[kept], rho[kept]
+    there = np.pad(cube.ivar[channel] > 0, ((0, reach), (reach, reach)))
+    y, x = np.nonzero(cube.ivar[channel] > 0)
+    first, second = np.nonzero(there[y[:, None] + down, x[:, None] + right + reach])
+    kind = [(name, ">i4") for name in ("INDXI_C1", "INDXI_C2", "INDXJ_C1", "INDXJ_C2")]
+    pairs = np.empty(len(first), dtype=[*kind, ("RHOIJ", ">f8")])
+    pairs["INDXI_C1"], pairs["INDXI_C2"] = x[first], y[first]
+    pairs["INDXJ_C1"], pairs["INDXJ_C2"] = x[first] + right[second], y[first] + down[second]
+    pairs["RHOIJ"] = rho[second]
+    table = fits.BinTableHDU(pairs, name=f"{band}CORREL")
+    table.header["BBWAVE"] = (float(cube.grid.wave[channel]), "Wavelength, angstrom")
+    table.header["BBINDEX"] = (channel, "Its channel, from 0")
     table.header["COVSHAPE"] = (f"({rows * columns}, {rows * columns})", "Shape of the correlation matrix")
     return table

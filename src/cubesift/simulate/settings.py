@@ -80,6 +80,7 @@ class Simulation:
             CubesiftError: one of the files cannot be read.
         """
         said: dict[str, Any] = asdict(self)
+        del said["truth_cubes"]  # they are written beside the same survey
         for name in ("oddity_file", "quasar_file"):
             if said[name] is not None:
                 said[name] = fingerprint(content(said[name]))

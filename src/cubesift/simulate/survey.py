@@ -16,16 +16,17 @@ from cubesift.data.run import Run
 from cubesift.data.store import (
     Columns,
     Provenance,
-    fingerprint,
     read_json,
     version,
     write_json,
     write_parquet,
 )
+from cubesift.data.truthcube import write_truth_cube
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import CubesiftError
 from cubesift.simulate.cube import Simulated, observe
 from cubesift.simulate.observation import draw_observation, drpall_row
+from cubesift.simulate.planting import kinds_of
 from cubesift.simulate.repeats import new_galaxies
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import line_spread
@@ -37,6 +38,7 @@ TRUTH = {  # columns of truth.parquet, one row per planted thing
     "y": float,  # spaxels
     "x": float,
     "wavelength": float,  # observed, angstrom, vacuum; nan = all of them
+    "strength": float,  # in the unit of its kind, see `rates.py`
     "amplitude": float,  # largest change of flux in a voxel; of a redshift: wrong - true
     "snr": float,  # of a matched filter, see `matched_signal_to_noise`
 }
@@ -99,13 +101,19 @@ def cube_path(run: Run, plateifu: str) -> Path:
     return run.cubes / plateifu.split("-")[0] / "stack" / f"manga-{plateifu}-LOGCUBE.fits.gz"
 
 
+def truth_cube_path(run: Run, plateifu: str) -> Path:
+    """Where the noise-free cube lies, beside the other."""
+    return cube_path(run, plateifu).with_name(f"manga-{plateifu}-TRUTHCUBE.fits.gz")
+
+
 def claim(run: Run, settings: Simulation) -> None:
     """Note whose folder this is.
 
     Raises:
-        CubesiftError: it is another survey's, or there are more repeats than galaxies.
+        CubesiftError: it is another survey's, or the settings ask for what there is not.
     """
     new_galaxies(settings)
+    kinds_of(settings)
     note = run.path / "simulated" / "survey.json"
     if note.exists():
         found = read_json(note)
@@ -120,7 +128,7 @@ def claim(run: Run, settings: Simulation) -> None:
 
 
 def _provenance(settings: Simulation) -> Provenance:
-    return Provenance("simulate", fingerprint(asdict(settings)))
+    return Provenance("simulate", settings.fingerprint)
 
 
 def _note(run: Run, settings: Simulation, index: int) -> Path:
@@ -153,14 +161,23 @@ def _finished(run: Run, settings: Simulation, executor: Executor | None) -> Iter
 
 
 def finish_galaxy(path: Path, settings: Simulation, index: int) -> str:
-    """Write one cube and its record, unless both are there; returns its plateifu."""
+    """Write one cube and its record, and the noise-free cube if asked for, unless all are there.
+
+    Returns:
+        Its plateifu.
+    """
     run = Run(path)
     plateifu = draw_observation(settings, index).plateifu
-    cube, note = cube_path(run, plateifu), _note(run, settings, index)
-    if not (cube.exists() and note.exists()):
+    cube, truth, note = cube_path(run, plateifu), truth_cube_path(run, plateifu), _note(run, settings, index)
+    missing = not (cube.exists() and note.exists())
+    if missing or (settings.truth_cubes and not truth.exists()):
         simulated = observe(settings, index)
-        write_simulated(cube, simulated, settings)
-        note_down(run, simulated)
+        if settings.truth_cubes:
+            seen, history = simulated.observation, _history(simulated, settings)
+            write_truth_cube(truth, simulated.cube, simulated.clean, seen.error_factor, history)
+        if missing:
+            write_simulated(cube, simulated, settings)
+            note_down(run, simulated)
     return plateifu
 
 
@@ -174,11 +191,16 @@ def write_simulated(path: Path, simulated: Simulated, settings: Simulation) -> N
         keywords={
             name.upper(): row[name] for name in ("mngtarg1", "mngtarg2", "mngtarg3", "exptime", "nexp")
         },
-        history=(
-            f"simulated by cubesift {version()}, seed {settings.seed}, galaxy {seen.index}",
-            f"settings {fingerprint(asdict(settings))}, true noise over formal {seen.error_factor:g}",
-            "stars: MaStar populations (Maraston+2020) and stars (Yan+2019)",
-        ),
+        history=_history(simulated, settings),
         release=settings.release,
     )
     write_logcube(path, simulated.cube, extras)
+
+
+def _history(simulated: Simulated, settings: Simulation) -> tuple[str, ...]:
+    seen = simulated.observation
+    return (
+        f"simulated by cubesift {version()}, seed {settings.seed}, galaxy {seen.index}",
+        f"settings {settings.fingerprint}, true noise over formal {seen.error_factor:g}",
+        "stars: MaStar populations (Maraston+2020) and stars (Yan+2019)",
+    )
