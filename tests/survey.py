@@ -21,7 +21,7 @@ from cubesift.data.run import Run
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.survey import simulate_survey
 
-SIMULATION = Simulation(galaxies=10, ifus=(19,), seed=3)  # 19-fibre bundles: 20 MB a cube
+SIMULATION = Simulation(galaxies=10, ifus=(19,), seed=3, oddities=0.25)  # 19-fibre bundles: 20 MB a cube
 RECIPE = """
 [[prepare]]
 name = "tiny"

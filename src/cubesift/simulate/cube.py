@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cubesift.data.cube import DONOTUSE, LOWCOV, Cube
-from cubesift.data.dust import transmission
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.exposure import exposed
-from cubesift.simulate.layers import parts_of
-from cubesift.simulate.light import Canvas, Part, Sight
-from cubesift.simulate.noise import coverage_bits, distance_inside
-from cubesift.simulate.observation import Observation, draw_observation
+from cubesift.simulate.noise import coverage_bits
+from cubesift.simulate.observation import Observation
 from cubesift.simulate.planting import plants_in, told
-from cubesift.simulate.plants import Scene, recorded
+from cubesift.simulate.plants import recorded
+from cubesift.simulate.scene import scene_of
 from cubesift.simulate.settings import Simulation
 
 
@@ -48,26 +46,21 @@ def observe(settings: Simulation, index: int) -> Simulated:
 
 
 def _observed(settings: Simulation, index: int) -> Simulated:
-    seen = draw_observation(settings, index)
-    galaxy, seeing = seen.galaxy, seen.seeing
-    canvas = Canvas(seen.side, seen.offset)
-    dust = transmission(MANGA_GRID.wave, galaxy.ebv).astype(np.float32)
-    sight = Sight([Part(part.spectra * dust, part.maps) for part in parts_of(galaxy, canvas)], canvas, seeing)
-
-    inside = distance_inside(seen.ifusize, seen.side)
-    scene = Scene(galaxy, canvas, sight, inside)
-    plants = plants_in(settings, seen, scene)
-    lights = [plant.light for plant in plants if plant.light is not None]
-    everything = sight.joined(Sight(lights, canvas, seeing)) if lights else sight
-
-    clean = recorded(everything, plants, inside)
+    scene = scene_of(settings, index)
+    plants = plants_in(settings, scene)
+    inside, reached = scene.inside, scene.reached()
+    galaxy = replace(scene.galaxy, **{name: it for plant in plants for name, it in plant.galaxy.items()})
+    seen = replace(scene.seen, galaxy=galaxy)
+    clean = np.zeros((MANGA_GRID.size, inside.size), np.float32)
+    clean[:, reached] = recorded(scene, plants, reached)
+    clean = clean.reshape(MANGA_GRID.size, *inside.shape)
     flux, ivar = exposed(settings, seen, clean, inside)
     bits = np.repeat(coverage_bits(inside)[None], MANGA_GRID.size, axis=0)
     bits[-5:, inside >= 0] |= LOWCOV | DONOTUSE  # as in the real spectra
     ivar[-5:] = 0
     for plant in plants:
-        if plant.bits_where is not None:
-            bits[:, plant.bits_where & (inside >= 0)] |= np.uint16(plant.bits)
+        if plant.bits:
+            bits[:, scene.near(plant.y, plant.x, plant.reach) & (inside >= 0)] |= np.uint16(plant.bits)
     cube = Cube(
         plateifu=seen.plateifu,
         mangaid=seen.mangaid,
@@ -77,7 +70,9 @@ def _observed(settings: Simulation, index: int) -> Simulated:
         redshift=next((plant.redshift for plant in plants if plant.redshift is not None), galaxy.redshift),
         ra=galaxy.ra,
         dec=galaxy.dec,
-        psf_fwhm=seeing.fwhm,
+        psf_fwhm=seen.seeing.fwhm,
         ebv=galaxy.ebv,
     )
-    return Simulated(cube, seen, [told(plant, cube, scene, clean, seen) for plant in plants], clean)
+    # A repeat's bundle may be smaller: what lies outside of it is not in its truth.
+    told_of = [plant for plant in plants if scene.holds(plant.y, plant.x)]
+    return Simulated(cube, seen, [told(plant, plants, cube, scene, clean) for plant in told_of], clean)

@@ -1,125 +1,87 @@
-"""What may be planted in a cube, where, and how strong it is: the words every oddity is told in."""
+"""What may be planted in a cube, and what becomes of the light with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from cubesift.data.wavelength import MANGA_GRID
-from cubesift.simulate.galaxies import Galaxy
 from cubesift.simulate.light import SPAXEL, Canvas, Part, Sight, pieces
-from cubesift.simulate.noise import RIM, correlation
+from cubesift.simulate.scene import Scene
 
-
-@dataclass(frozen=True)
-class Scene:
-    """What a plant may look at before it grows."""
-
-    galaxy: Galaxy
-    canvas: Canvas
-    sight: Sight  # of the galaxy alone
-    inside: np.ndarray  # (y, x), spaxels from the edge of the hexagon
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Of the galaxy, (y, x) in spaxels."""
-        middle = self.canvas.middle
-        return middle + self.canvas.offset[0] / SPAXEL, middle + self.canvas.offset[1] / SPAXEL
-
-    @property
-    def sigma(self) -> float:
-        """Of the seeing in r, spaxels."""
-        return float(self.sight.seeing.at(6231.0)) / 2.3548 / SPAXEL
-
-    @property
-    def peak(self) -> float:
-        """Share of a point source's light in its brightest spaxel."""
-        return 1 / (2 * np.pi * self.sigma**2)
-
-    def spectrum(self, y: float, x: float) -> np.ndarray:
-        """The galaxy's own light at a spaxel, (wave,)."""
-        index = int(np.rint(y)) * self.canvas.side + int(np.rint(x))
-        return np.asarray(self.sight.spectra.T @ self.sight.maps(6231.0)[:, index])
-
-    def elsewhere(
-        self, rng: np.random.Generator, edge: float = 3.0, away: float = 4.0
-    ) -> tuple[float, float]:
-        """A place at least `edge` spaxels inside the hexagon and `away` from the nucleus, (y, x)."""
-        y, x = np.indices(self.inside.shape)
-        far = np.hypot(y - self.centre[0], x - self.centre[1])
-        rows, columns = np.nonzero((self.inside > edge) & (far > away))
-        pick = int(rng.integers(len(rows)))
-        return float(rows[pick] + rng.uniform(-0.5, 0.5)), float(columns[pick] + rng.uniform(-0.5, 0.5))
+Light = Callable[[Canvas], Part]  # light of the sky, laid out on whichever canvas it is seen
+Altered = Callable[[list[Part], Canvas], list[Part]]  # what becomes of the galaxy's own light
+Spoilt = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of flux (wave, spaxels) and their flat indices
 
 
 @dataclass(frozen=True)
 class Plant:
-    """One strange thing: light that is added, or data that are spoilt, or a wrong entry in the catalogue."""
+    """One strange thing. `light`, `altered` and `galaxy` are in the sky, `spoilt` is not."""
 
     kind: str
     y: float  # spaxels
     x: float
-    wavelength: float = float("nan")  # observed, angstrom, vacuum; nan = all of them
-    light: Part | None = None
-    gain: np.ndarray | None = None  # (wave,): the flux is multiplied by it ...
-    where: np.ndarray | None = None  # (y, x): ... in this share
-    bits: int = 0
-    bits_where: np.ndarray | None = None  # (y, x) bool
+    wavelength: float = float("nan")  # observed, angstrom, vacuum; nan = many
+    strength: float = float("nan")  # in the unit of its kind: see `STRENGTHS`
+    light: Light | None = None  # is added
+    altered: Altered | None = None  # the galaxy's own light becomes this
+    galaxy: Mapping[str, Any] = field(default_factory=dict)  # fields of the galaxy that are otherwise
+    spoilt: Spoilt | None = None  # what the instrument or the pipeline makes of it
+    bits: int = 0  # of DRP3PIXMASK ...
+    reach: float = 0.0  # ... within so many spaxels
+    spread: float = 6.0  # spaxels around it that truth looks at; inf = the whole cube
     redshift: float | None = None  # what the catalogue says instead of the truth
 
 
-def near(scene: Scene, y: float, x: float, radius: float) -> np.ndarray:
-    """Spaxels within `radius` spaxels of a place, (y, x) bool."""
+def point(scene: Scene, spectrum: np.ndarray, y: float, x: float) -> Light:
+    """Light of one point source of this spectrum, (wave,), at a place of the scene in spaxels."""
+    rows = spectrum[None].astype(np.float32)
+    down, right = scene.arcsec(y, x)
+    return lambda canvas: Part(rows, canvas.point(*on_canvas(canvas, down, right)))
+
+
+def on_canvas(canvas: Canvas, down: float, right: float) -> tuple[float, float]:
+    """Arcsec from the galaxy's centre as a place on a canvas, (y, x) in spaxels."""
+    return (
+        canvas.middle + (canvas.offset[0] + down) / SPAXEL,
+        canvas.middle + (canvas.offset[1] + right) / SPAXEL,
+    )
+
+
+def patch(scene: Scene, y: float, x: float, sigma: float) -> np.ndarray:
+    """A soft patch of spaxels, 1 in its middle, (y, x); `sigma` in spaxels."""
     rows, columns = np.indices(scene.inside.shape)
-    return np.asarray(np.hypot(rows - y, columns - x) <= radius)
+    return np.asarray(np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / sigma**2), np.float32)
 
 
-def point(scene: Scene, spectrum: np.ndarray, y: float, x: float) -> Part:
-    """Light of one point source with this spectrum, (wave,)."""
-    return Part(spectrum[None].astype(np.float32), scene.canvas.point(y, x))
+def transported(plant: Plant, home: Scene, scene: Scene) -> Plant:
+    """The same thing of the sky in another observation; what the instrument did stays behind."""
+    down, right = home.arcsec(plant.y, plant.x)
+    y, x = on_canvas(scene.canvas, down, right)
+    return replace(plant, y=y, x=x, spoilt=None)
 
 
-def recorded(sight: Sight, plants: Sequence[Plant], inside: np.ndarray) -> np.ndarray:
-    """Noise-free flux of the whole cube, (wave, y, x) float32, as the instrument has it; 0 out of reach."""
-    reached = np.flatnonzero(inside >= -RIM)
-    flux = np.zeros((MANGA_GRID.size, inside.size), np.float32)
-    for piece in pieces():
-        light = sight.flux(piece, reached)
-        for plant in plants:
-            if plant.gain is not None and plant.where is not None:
-                change = (plant.gain[piece, None] - 1) * plant.where.flat[reached]
-                light = light * (1 + change).astype(np.float32)
-        flux[piece, reached] = light
-    return flux.reshape(MANGA_GRID.size, *inside.shape)
+def sight_with(scene: Scene, plants: Sequence[Plant]) -> Sight:
+    """The scene with all that grows in the sky."""
+    sight = scene.sight
+    changes = {name: value for plant in plants for name, value in plant.galaxy.items()}
+    alterations = [plant.altered for plant in plants if plant.altered is not None]
+    if changes or alterations:
+        parts = scene.parts(**changes)
+        for alter in alterations:
+            parts = alter(parts, scene.canvas)
+        sight = scene.sight_of(parts)
+    lights = [plant.light(scene.canvas) for plant in plants if plant.light is not None]
+    return sight.joined(Sight(lights, scene.canvas, scene.seen.seeing)) if lights else sight
 
 
-def added(plant: Plant, scene: Scene, truth: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
-    """What the plant changed in a box of spaxels, (wave, box y, box x), noise-free."""
-    if plant.light is not None:
-        sight = Sight([plant.light], scene.canvas, scene.sight.seeing)
-        maps = sight.maps(6231.0).reshape(-1, *scene.inside.shape)[:, *box]
-        return np.asarray(np.tensordot(sight.spectra.T, maps, axes=1))
-    if plant.gain is not None and plant.where is not None:
-        factor = 1 + (plant.gain[:, None, None] - 1) * plant.where[box]
-        return np.asarray(truth[:, *box] * (1 - 1 / factor))
-    return np.zeros((1, 1, 1))
-
-
-def matched_signal_to_noise(signal: np.ndarray, variance: np.ndarray) -> float:
-    """S/N of the sum weighted by signal / variance, with the noise that neighbours share.
-
-    (Σ w t)² / Σ w_i σ_i rho_ij w_j σ_j with w = t / σ², per channel, added over channels.
-
-    Args:
-        signal: (wave, y, x), noise-free.
-        variance: (wave, y, x); inf = do not use.
-    """
-    weight = signal / variance
-    scaled = weight * np.sqrt(np.where(np.isfinite(variance), variance, 0))
-    rows, columns = correlation(signal.shape[1]), correlation(signal.shape[2])
-    found = np.sum(weight * signal, axis=(1, 2)) ** 2
-    noise = np.einsum("wyx,yv,wvu,ux->w", scaled, rows, scaled, columns, optimize=True)
-    usable = noise > 0
-    return float(np.sqrt(np.sum(found[usable] / noise[usable])))
+def recorded(scene: Scene, plants: Sequence[Plant], spaxels: np.ndarray) -> np.ndarray:
+    """Noise-free flux of some spaxels (flat indices) as the instrument has it, (wave, spaxels) float32."""
+    sight = sight_with(scene, plants)
+    flux = np.concatenate([sight.flux(piece, spaxels) for piece in pieces()])
+    for plant in plants:
+        if plant.spoilt is not None:
+            flux = plant.spoilt(flux, spaxels).astype(np.float32, copy=False)
+    return flux

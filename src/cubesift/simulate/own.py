@@ -1,0 +1,94 @@
+"""Oddities of one's own: every function of a Python file plants one, and is called as it is."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+from types import ModuleType
+
+import numpy as np
+
+from cubesift.errors import CubesiftError
+from cubesift.simulate.plants import Plant
+from cubesift.simulate.scene import Scene
+from cubesift.simulate.settings import content
+
+Planting = Callable[[Scene, np.random.Generator], Plant]
+
+EXAMPLE = '''\
+"""A beacon: three narrow lines, evenly spaced, that no galaxy has."""
+
+import numpy as np
+
+from cubesift.data.wavelength import MANGA_GRID
+from cubesift.simulate.gas import glowing
+from cubesift.simulate.plants import Plant, point
+
+
+def beacon(scene, rng):
+    """Three lines of 1e-16 erg/s/cm2 each."""
+    y, x = scene.elsewhere(rng)  # spaxels, inside the bundle and off the nucleus
+    first = rng.uniform(5000, 8000)
+    lines = {str(first + 100 * step): 10.0 for step in range(3)}
+    spectrum = glowing(lines, 50.0, np.zeros(1), 0.0)[0]  # in units of 1e-17
+    return Plant("beacon", y, x, wavelength=first, light=point(scene, spectrum, y, x))
+'''
+
+
+@lru_cache(maxsize=4)
+def own_kinds(file: str) -> dict[str, Planting]:
+    """The functions of a file by their names, in its order; names with an underscore in front are its own.
+
+    Each is called with a `Scene` and a random generator and returns a `Plant`. What the plant adds to the
+    sky is in every observation of the galaxy, what it spoils in the first alone. `EXAMPLE` is such a file.
+
+    Args:
+        file: a path; every process that simulates reads it, so it must be there for all.
+
+    Raises:
+        CubesiftError: no such file, it does not run, or it holds no function.
+    """
+    source = content(file)
+    module = ModuleType("oddities")
+    try:
+        exec(compile(source, file, "exec"), vars(module))
+    except Exception as error:
+        raise CubesiftError(f"{_where(file, error)}: the oddities' file does not run") from error
+    found = {
+        name: _checked(file, thing)
+        for name, thing in vars(module).items()
+        if inspect.isfunction(thing) and thing.__module__ == module.__name__ and not name.startswith("_")
+    }
+    if not found:
+        raise CubesiftError(
+            f"{file}: no function in it. Expected `def name(scene, rng)` that returns a Plant."
+        )
+    return found
+
+
+def _checked(file: str, function: Planting) -> Planting:
+    """The function, whose faults are told in one line."""
+    name = getattr(function, "__name__", "it")
+
+    def planted(scene: Scene, rng: np.random.Generator) -> Plant:
+        try:
+            plant = function(scene, rng)
+        except CubesiftError:
+            raise
+        except Exception as error:
+            raise CubesiftError(f"{_where(file, error)}: {name} could not be planted") from error
+        if not isinstance(plant, Plant):
+            raise CubesiftError(f"{file}: {name} returned {type(plant).__name__}, expected a Plant.")
+        return plant
+
+    return planted
+
+
+def _where(file: str, error: Exception) -> str:
+    """The file, the last line of it that was run, and what went wrong."""
+    line = getattr(error, "lineno", None)
+    for frame in traceback.extract_tb(error.__traceback__):
+        line = frame.lineno if frame.filename == file else line
+    return f"{file}, line {line}: {type(error).__name__}: {error}"
