@@ -113,7 +113,7 @@ def mixing(radius: np.ndarray, knots: tuple[float, ...]) -> list[np.ndarray]:
 
 def young_share(galaxy: Galaxy, radius: np.ndarray | float) -> np.ndarray:
     """Share of the disc's light from the stars of the last gigayear, at radii in reff."""
-    return np.asarray(np.clip(galaxy.young * forming_profile(galaxy, radius), 0, 0.8))
+    return np.asarray(np.clip(galaxy.young * forming_profile(galaxy, radius), 0, 0.7))
 
 
 def enrichment(galaxy: Galaxy, radius: float) -> float:

@@ -115,6 +115,12 @@ def shape_of(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> Shape:
     bulge = share * sersic(plane.round_radius, size, index, rounder, area)
     disc = rest * sersic(plane.radius, wide * reff, 1.0, plane.flat, area)
     arms, born = texture(galaxy, plane, canvas)
+    # Young stars and gas lie in a thinner disc than the old stars: seen edge-on, nearer to its plane.
+    thin = plane_at(
+        canvas, galaxy.pa, float(np.clip(np.cos(np.deg2rad(galaxy.inclination)), 0.1, plane.flat)), 1.0
+    )
+    nearer = concentration(1.0) * (thin.radius - plane.radius) / (wide * reff)
+    born = born * np.exp(-nearer) * plane.flat / thin.flat
     # A lopsided disc has more light on one side, the farther out the more (Rix & Zaritsky 1995).
     phase = np.random.default_rng([galaxy.texture, 2]).uniform(0, 2 * np.pi)
     lean = galaxy.lopsided * np.minimum(plane.radius / (1.5 * reff), 1)
@@ -154,7 +160,7 @@ def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> tuple[np.ndarray, n
         grain = gaussian_filter(grain, np.clip(kiloparsec * arcsec_per_kpc(galaxy) / canvas.cell, 0.7, 12))
         field += weight * grain / grain.std()
     smooth = {"E": 0.3, "S0": 0.5, "S1": 0.9, "S2": 1.0}[galaxy.morphology]
-    clumps = np.exp(0.8 * smooth * field)
+    clumps = np.exp(0.65 * smooth * field)
     return 1 + 0.35 * (arms - 1), np.asarray(arms * clumps / clumps.mean())
 
 
