@@ -152,25 +152,22 @@ def stars(path: Path) -> dict[str, np.ndarray]:
     }
 
 
-def make_galaxies(data: Path) -> None:
+def galaxies(data: Path) -> dict[str, np.ndarray]:
     """Galaxies of the real catalogue without names or positions, rounded, in an order of their own."""
     rng = np.random.default_rng(SEED)
     rows = rows_of(data / "catalogue" / "manga_truth_table.csv")
     columns = read_columns(rows)
     usable = is_galaxy(rows) & np.isfinite(columns["redshift"])
     columns = {name: values[usable] for name, values in columns.items()}
-    said(f"{usable.sum()} galaxies of {len(rows)} rows", complete(columns, rng).items())
+    said(f"{usable.sum()} galaxies of {len(rows)} rows; filled", complete(columns, rng).items())
     said("classified", [("morphology", classify(columns, rng))])
     columns = {name: values.round(KEPT[name][2] if name in KEPT else 0) for name, values in columns.items()}
     order = np.lexsort(tuple(columns.values())[::-1])
-    typed = {name: values[order].astype(KINDS.get(name, "f4")) for name, values in columns.items()}
-    np.savez_compressed(
-        HERE / "galaxies.npz",
-        **typed,
+    return {
+        **{name: values[order].astype(KINDS.get(name, "f4")) for name, values in columns.items()},
         **looks(rows),
         **stars(data / "catalogue" / "manga_objects_labelled.csv"),
-    )
-    said("bytes", [("galaxies.npz", (HERE / "galaxies.npz").stat().st_size)])
+    }
 
 
 def said(what: str, counts: Iterable[tuple[str, int]]) -> None:
@@ -178,4 +175,4 @@ def said(what: str, counts: Iterable[tuple[str, int]]) -> None:
 
 
 if __name__ == "__main__":
-    make_galaxies(Path(sys.argv[1]))
+    np.savez_compressed(HERE / "galaxies.npz", **galaxies(Path(sys.argv[1])))
