@@ -186,7 +186,8 @@ def test_two_peaks_are_as_far_apart_as_they_should(scene: Scene) -> None:
 def test_an_outflow_comes_towards_us(scene: Scene) -> None:
     for towards in (200.0, 600.0):
         spectrum, speed = velocities(scene, "outflow", towards)
-        assert speed[np.argmax(spectrum)] == pytest.approx(-towards, abs=CHANNEL)
+        mean = np.sum(spectrum * speed) / spectrum.sum()
+        assert mean == pytest.approx(-towards / 2, rel=0.3)  # half of its light stands still
 
 
 def test_a_supernova_has_its_absolute_magnitude(scene: Scene) -> None:

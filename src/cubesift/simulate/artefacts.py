@@ -10,6 +10,7 @@ from scipy.ndimage import median_filter, shift
 
 from cubesift.data.cube import DEADFIBER
 from cubesift.data.wavelength import MANGA_GRID
+from cubesift.simulate.light import SPAXEL
 from cubesift.simulate.matched import scale_for
 from cubesift.simulate.noise import sky_variance
 from cubesift.simulate.plants import Plant, Spoilt, patch
@@ -92,7 +93,7 @@ def wavelength_shift(scene: Scene, rng: np.random.Generator) -> Plant:
     speed = scene.strength(rng)
     channels = float(rng.choice([-1, 1])) * speed / CHANNEL
     whole = rng.random() < 0.5
-    y, x = scene.centre if whole else scene.elsewhere(rng, edge=3.0, away=0.0)
+    y, x = scene.centre if whole else scene.elsewhere(rng, away=0.0, within=1.5 * scene.galaxy.reff / SPAXEL)
     where = np.ones(scene.inside.shape, np.float32) if whole else patch(scene, y, x, 3.0)
 
     def spoilt(flux: np.ndarray, spaxels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ def swapped_patches(scene: Scene, rng: np.random.Generator) -> Plant:
     """Two round patches that changed places, one near the nucleus and one further out."""
     radius = scene.strength(rng)
     inner = scene.elsewhere(rng, away=radius / SPAXEL, within=2 * radius / SPAXEL)
-    places = [scene.elsewhere(rng, edge=1.0, away=1.5 * radius / SPAXEL) for _ in range(30)]
+    places = [scene.elsewhere(rng, 0.7 * radius / SPAXEL, away=1.5 * radius / SPAXEL) for _ in range(30)]
     outer = max(places, key=lambda place: np.hypot(place[0] - inner[0], place[1] - inner[1]))
     (down, right), (low, far) = scene.arcsec(*outer), scene.arcsec(*inner)
 
