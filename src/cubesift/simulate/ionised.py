@@ -41,7 +41,7 @@ def gas_layers(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> lis
         COMPOSITE: (0.75, 0.11, 0.14),
         # In spirals a LI(N)ER is the middle of a star-forming disc, in early types all of it (Belfiore+2016).
         LINER: (0.55, 0.2, 0.25) if spiral else (0.0, 0.75, 0.25),
-        SEYFERT: (0.55, 0.1, 0.35) if spiral else (0.15, 0.2, 0.65),
+        SEYFERT: (0.6, 0.1, 0.3) if spiral else (0.15, 0.2, 0.65),
     }
     regions, diffuse, nucleus = shares[galaxy.gas]
     found = []
@@ -118,7 +118,7 @@ def nuclear(galaxy: Galaxy, share: float, disc: Plane, canvas: Canvas) -> Gas:
     nitrogen = rng.normal(0.0, 0.08) + 0.2 * np.clip(galaxy.logmass - 10.7, -1, 0.5)
     hardness = rng.normal(0.9 if seyfert else 0.4, 0.12)
     reff = max(1.0 * arcsec_per_kpc(galaxy), 0.3)
-    light = sersic(disc.round_radius, reff, 1.5, disc.flat, canvas.cell**2)
+    light = sersic(disc.round_radius, reff, 1.0, disc.flat, canvas.cell**2)
     dust = 0.8 * max(galaxy.attenuation, 0.3)
     ratios = line_ratios(float(nitrogen), float(hardness), dust, density=400)
     sigma = float(np.clip(galaxy.dispersion * rng.uniform(0.8, 1.3), 100, 300))

@@ -1,0 +1,383 @@
+"""What the simulator claims about light must hold: seeing, lines, motion, populations, what glows where."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from cubesift.data.wavelength import MANGA_GRID, SPEED_OF_LIGHT, STEP
+from cubesift.simulate.galaxies import COMPOSITE, LINER, RETIRED, SEYFERT, STAR_FORMING, Galaxy, draw_galaxy
+from cubesift.simulate.gas import LINES, activity, glowing, line_ratios
+from cubesift.simulate.kinematics import bulge_dispersion, disc_dispersion, stars_speed
+from cubesift.simulate.layers import parts_of
+from cubesift.simulate.light import BANDS, GAS_STEP, Canvas, Part, Seeing, Sight, unshared
+from cubesift.simulate.spectra import CHANNEL, REST, line_spread, moving, population, table
+
+WAVE = MANGA_GRID.wave
+WIDTH = WAVE * np.log(10) * STEP  # angstrom of a channel
+STILL = np.zeros(1)
+SPIRAL = replace(
+    draw_galaxy(np.random.default_rng(3), (), 0.1),
+    redshift=0.03,
+    reff=5.0,
+    ellipticity=0.4,
+    inclination=55.0,
+    thickness=0.2,
+    pa=30.0,
+    logmass=10.6,
+    morphology="S1",
+    gas=STAR_FORMING,
+    bulge=0.2,
+    bar=0.0,
+    lopsided=0.0,
+    bulge_age=9.0,
+    disc_age=4.0,
+    metallicity=0.0,
+    young=0.25,
+    halpha=20.0,
+    attenuation=1.0,
+    velocity=200.0,
+    dispersion=120.0,
+    misalignment=0.0,
+    age_gradient=-0.1,
+    metallicity_gradient=-0.1,
+    dust_gradient=-0.2,
+    texture=5,
+)
+SIDE = 54
+
+
+def seen(galaxy: Galaxy, gas: bool, side: int = SIDE, fwhm: float = 2.5) -> np.ndarray:
+    """Noise-free light of the stars or of the gas, (wave, y, x)."""
+    canvas = Canvas(side)
+    parts = [part for part in parts_of(galaxy, canvas) if (np.median(part.spectra) == 0) == gas]
+    sight = Sight(parts, canvas, Seeing(fwhm))
+    return (sight.spectra.T @ sight.maps(6231.0)).reshape(-1, side, side)
+
+
+def line(gas: np.ndarray, name: str, redshift: float, reach: float = 9.0) -> np.ndarray:
+    """Flux of a line within `reach` angstrom at rest, (y, x)."""
+    window = MANGA_GRID.between(
+        (LINES[name] - reach) * (1 + redshift), (LINES[name] + reach) * (1 + redshift)
+    )
+    return np.asarray(np.tensordot(WIDTH[window], gas[window], axes=1))
+
+
+def velocities(gas: np.ndarray, redshift: float) -> np.ndarray:
+    """Of the centroid of [O III] 5008, km/s, (y, x)."""
+    window = MANGA_GRID.between(4990 * (1 + redshift), 5026 * (1 + redshift))
+    centre = np.tensordot(np.arange(window.start, window.stop), gas[window], axes=1) / gas[window].sum(axis=0)
+    return np.asarray((centre - MANGA_GRID.channel(LINES["OIII5008"] * (1 + redshift))) * CHANNEL)
+
+
+def dn4000(spectrum: np.ndarray, redshift: float = 0.0, wave: np.ndarray = WAVE) -> np.ndarray:
+    """Balogh+1999: mean f_nu in 4000-4100 angstrom over that in 3850-3950; axis 0 is the wavelength."""
+    rest = wave / (1 + redshift)
+    per_hertz = spectrum * (wave**2).reshape(-1, *[1] * (spectrum.ndim - 1))
+    red, blue = (rest > 4000) & (rest < 4100), (rest > 3850) & (rest < 3950)
+    return np.asarray(per_hertz[red].mean(axis=0) / per_hertz[blue].mean(axis=0))
+
+
+def radii(galaxy: Galaxy, side: int = SIDE) -> np.ndarray:
+    """Of the spaxels, in the galaxy's plane, in reff."""
+    y, x = 0.5 * (np.indices((side, side)) - side / 2)
+    angle = np.deg2rad(galaxy.pa)
+    major, minor = -x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) + y * np.sin(angle)
+    return np.hypot(major, minor / (1 - galaxy.ellipticity)) / galaxy.reff
+
+
+# Seeing
+
+
+def test_seeing_conserves_the_light_of_a_source() -> None:
+    canvas = Canvas(34)
+    part = Part(np.ones((1, MANGA_GRID.size), np.float32), canvas.point(15.3, 17.8))
+    flux = Sight([part], canvas, Seeing(2.6)).flux(slice(2000, 2100), np.arange(34 * 34)).reshape(-1, 34, 34)
+    np.testing.assert_allclose(flux.sum(axis=(1, 2)), 1, rtol=1e-4)
+    y, x = np.indices((34, 34))
+    assert np.sum(flux[0] * y) == pytest.approx(15.3, abs=0.01)
+    assert np.sum(flux[0] * x) == pytest.approx(17.8, abs=0.01)
+
+
+def test_a_galaxys_light_is_conserved_through_seeing_and_spaxels() -> None:
+    galaxy, canvas = replace(SPIRAL, reff=1.2), Canvas(SIDE)
+    parts = parts_of(galaxy, canvas)
+    sight = Sight(parts, canvas, Seeing(2.8))
+    emitted = sum(np.tensordot(part.maps.sum(axis=(1, 2)), part.spectra, axes=1) for part in parts)
+    for piece in (slice(100, 150), slice(2700, 2800), slice(4400, 4500)):
+        caught = sight.flux(piece, np.arange(SIDE**2)).sum(axis=1)
+        np.testing.assert_allclose(caught, emitted[piece], rtol=2e-3)
+
+
+def test_a_point_source_is_as_wide_as_the_seeing_says() -> None:
+    canvas = Canvas(34)
+    part = Part(np.ones((1, MANGA_GRID.size), np.float32), canvas.point(17.0, 17.0))
+    seeing = Seeing(2.6)
+    sight = Sight([part], canvas, seeing)
+    y, _ = np.indices((34, 34))
+    for wave in (3700.0, 6231.0, 10000.0):
+        image = sight.maps(wave).reshape(34, 34)
+        sigma = np.sqrt(np.sum(image * (y - 17) ** 2) / image.sum())
+        assert sigma * 0.5 * 2.3548 == pytest.approx(float(seeing.at(wave)), rel=0.01)
+
+
+def test_seeing_narrows_from_g_to_z_as_in_a_real_header(shared: Path) -> None:
+    header = fits.getheader(next((shared / "manga").glob("*MAPS*")))
+    seeing = Seeing(header["RFWHM"])
+    for band, wave in BANDS.items():
+        assert float(seeing.at(wave)) == pytest.approx(header[f"{band.upper()}FWHM"], abs=0.005)
+
+
+# Lines
+
+
+def test_velocity_bins_keep_light_and_mean_velocity() -> None:
+    canvas = Canvas(34)
+    rng = np.random.default_rng(1)
+    light, velocity = rng.random(canvas.x.shape), rng.uniform(-200, 200, canvas.x.shape)
+    bins, maps = canvas.by_velocity(light, velocity, GAS_STEP)
+    np.testing.assert_allclose(maps.sum(axis=0), light, rtol=1e-5)
+    mean = np.tensordot(bins, maps, axes=1) / light
+    np.testing.assert_allclose(mean, velocity, atol=0.01)
+    assert np.diff(bins) == pytest.approx(GAS_STEP)
+    # What the sharing adds to the dispersion is taken from the bins' own.
+    away = (bins[:, None, None] - velocity) ** 2
+    added = np.sum(maps * away) / light.sum()
+    assert unshared(60.0, GAS_STEP) ** 2 + added == pytest.approx(60.0**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("wavelength", [4000.0, 5600.0, 6564.61, 9000.0])
+def test_a_lines_width_is_gas_and_line_spread_in_quadrature(wavelength: float) -> None:
+    spectrum = glowing({str(wavelength): 7.0}, 60.0, STILL, 0.03)[0].astype(float)
+    channels = np.arange(len(spectrum))
+    centre = np.sum(spectrum * channels) / spectrum.sum()
+    assert WAVE[0] * 10 ** (STEP * centre) == pytest.approx(wavelength * 1.03, rel=5e-6)
+    width = np.sqrt(np.sum(spectrum * (channels - centre) ** 2) / spectrum.sum()) * CHANNEL
+    expected = np.hypot(60.0, line_spread(np.array([wavelength * 1.03]))[0])
+    assert width == pytest.approx(expected, rel=0.005)
+    assert np.sum(spectrum * WIDTH) == pytest.approx(7.0, rel=1e-3)
+
+
+def test_doublets_have_the_ratios_of_atomic_physics() -> None:
+    for nitrogen, hardness, attenuation in ((-0.5, -0.3, 0.0), (0.0, 0.9, 1.5)):
+        ratios = line_ratios(nitrogen, hardness, attenuation)
+        assert ratios["OIII4960"] / ratios["OIII5008"] == pytest.approx(0.35, rel=0.02 * (1 + attenuation))
+        assert ratios["NII6549"] / ratios["NII6585"] == pytest.approx(0.34, rel=0.01)
+        assert ratios["OI6365"] / ratios["OI6302"] == pytest.approx(0.32, rel=0.02)
+        assert ratios["SIII9533"] / ratios["SIII9071"] == pytest.approx(2.44, rel=0.06)
+        assert set(ratios) == set(LINES)
+        assert len(ratios) > 30
+    assert line_ratios(-0.5, 0.0, 0.0)["Hbeta"] == pytest.approx(1 / 2.86)
+    assert line_ratios(-0.5, 0.0, 1.0)["Hbeta"] < 0.8 / 2.86  # dust takes more of the blue
+
+
+def test_dense_gas_has_another_sulphur_doublet() -> None:
+    thin, dense = (line_ratios(-0.5, 0.0, 0.0, density) for density in (10.0, 1000.0))
+    assert thin["SII6718"] / thin["SII6732"] == pytest.approx(1.43, abs=0.03)  # 1.45 at no density
+    assert dense["SII6718"] / dense["SII6732"] == pytest.approx(0.82, abs=0.05)
+    assert thin["OII3729"] / thin["OII3727"] > 1.4 > 1 > dense["OII3729"] / dense["OII3727"]
+    assert thin["SII6718"] + thin["SII6732"] == pytest.approx(dense["SII6718"] + dense["SII6732"])
+
+
+def test_the_oxygen_doublet_is_one_to_three_in_a_whole_galaxy() -> None:
+    gas = seen(replace(SPIRAL, velocity=30.0, misalignment=0.0), gas=True)
+    inner = radii(SPIRAL) < 1.5
+    fluxes = [line(gas, name, 0.03, 14)[inner].sum() for name in ("OIII4960", "OIII5008")]
+    assert fluxes[0] / fluxes[1] == pytest.approx(0.35, rel=0.02)
+
+
+# Stars
+
+
+def test_a_redshifted_moving_star_is_where_doppler_puts_it() -> None:
+    absorbed = np.ones(REST.size)
+    at = REST.channel(6000.0)
+    absorbed -= 0.8 * np.exp(-0.5 * ((np.arange(REST.size) - at) / 1.5) ** 2)
+    for velocity in (-150.0, 0.0, 222.0):
+        found = moving(absorbed, 100.0, np.array([velocity]), 0.04)[0].astype(float) * 1.04
+        depth = 1 - found
+        depth[: int(MANGA_GRID.channel(6200.0))] = 0
+        depth[int(MANGA_GRID.channel(6280.0)) :] = 0
+        channels = np.arange(len(depth))
+        centre = np.sum(depth * channels) / depth.sum()
+        expected = 6000.0 * 1.04 * (1 + velocity / SPEED_OF_LIGHT)
+        assert centre == pytest.approx(float(MANGA_GRID.channel(expected)), abs=0.02)
+        width = np.sqrt(np.sum(depth * (channels - centre) ** 2) / depth.sum())
+        template = np.interp(6000.0, WAVE[:4562], table("populations")["sigma"])
+        lacking = line_spread(np.array([6000.0 * 1.04]))[0] ** 2 - template**2
+        assert width * CHANNEL == pytest.approx(np.sqrt((1.5 * CHANNEL) ** 2 + 100**2 + lacking), rel=0.005)
+
+
+def test_old_populations_are_redder_than_young_ones_and_reach_3020_angstrom() -> None:
+    colours = []
+    for age in (0.003, 0.1, 1.0, 5.0, 13.0):
+        spectrum = population(age, 0.0)
+        assert REST.wave[0] < 3020
+        assert np.isfinite(spectrum).all()
+        assert spectrum.min() > 0
+        join = spectrum[REST.between(3600, 3621)].mean() / spectrum[REST.between(3623, 3645)].mean()
+        assert join == pytest.approx(1, abs=0.2)  # lines of iron differ
+        colours.append(spectrum[REST.between(4000, 5400)].mean())
+    assert (np.diff(colours) < 0).all()
+
+
+def test_the_break_at_4000_angstrom_grows_with_age_as_published() -> None:
+    # Solar metallicity, Kauffmann+2003 (figure 2, Bruzual & Charlot models).
+    for age, low, high in (
+        (0.01, 0.95, 1.12),
+        (0.1, 1.0, 1.2),
+        (1.0, 1.25, 1.55),
+        (3.0, 1.5, 1.8),
+        (12.0, 1.8, 2.15),
+    ):
+        assert low < dn4000(population(age, 0.0), wave=REST.wave) < high, age
+    metals = [float(dn4000(population(9.0, metal), wave=REST.wave)) for metal in (-1.0, -0.33, 0.0, 0.35)]
+    assert (np.diff(metals) > 0).all()
+
+
+def test_a_galaxy_at_redshift_0_2_has_light_at_every_channel() -> None:
+    for galaxy in (SPIRAL, replace(SPIRAL, morphology="E", gas=RETIRED, bulge=0.9, young=0.0)):
+        stars = seen(replace(galaxy, redshift=0.2, reff=2.0), gas=False, side=34)
+        middle = stars[:, 17, 17]
+        assert middle.min() > 0.02 * np.median(middle)
+        # Not flat where no template of MaStar reaches: metal lines of old stars.
+        blue = middle[MANGA_GRID.between(4010, 4330)]
+        assert np.std(blue / np.convolve(blue, np.ones(31) / 31, "same"))[...] > 0.01
+
+
+def test_half_of_the_light_is_inside_the_half_light_radius() -> None:
+    band = MANGA_GRID.between(5600 * 1.03, 6750 * 1.03)
+    for morphology, bulge in (("E", 0.85), ("S0", 0.5), ("S1", 0.3), ("S2", 0.1)):
+        galaxy = replace(SPIRAL, morphology=morphology, bulge=bulge, reff=4.0, bar=0.5 * (morphology == "S1"))
+        image = seen(galaxy, gas=False, side=90, fwhm=1.0)[band].mean(axis=0)
+        share = image[radii(galaxy, 90) < 1].sum() / image.sum()
+        assert share == pytest.approx(0.5, abs=0.06), (
+            morphology
+        )  # 0.03 of an elliptical lies outside the cube
+
+
+def test_populations_and_dust_change_outwards_as_the_gradients_say() -> None:
+    radius = radii(SPIRAL)
+    centre, edge = radius < 0.4, (radius > 1.4) & (radius < 1.8)
+
+    def outwards(galaxy: Galaxy) -> float:
+        breaks = dn4000(seen(galaxy, gas=False), 0.03)
+        return float(np.median(breaks[edge]) - np.median(breaks[centre]))
+
+    elliptical = replace(SPIRAL, morphology="E", gas=RETIRED, bulge=0.9, young=0.0, metallicity_gradient=0.0)
+    assert outwards(replace(elliptical, age_gradient=-0.3)) < -0.05
+    assert outwards(replace(elliptical, age_gradient=0.2)) > 0.02
+    assert outwards(replace(elliptical, age_gradient=0.0, metallicity_gradient=-0.3)) < -0.05
+    assert outwards(SPIRAL) < -0.05
+    for gradient, low, high in ((-0.4, -2.0, -0.2), (0.0, -0.1, 0.1)):
+        gas = seen(replace(SPIRAL, dust_gradient=gradient, velocity=20.0), gas=True)
+        decrement = line(gas, "Halpha", 0.03) / line(gas, "Hbeta", 0.03)
+        assert low < np.median(decrement[edge]) - np.median(decrement[centre]) < high
+
+
+def test_discs_are_blue_around_red_bulges() -> None:
+    redder = []
+    for seed in range(12):
+        galaxy = draw_galaxy(np.random.default_rng(seed), (), 0.1)
+        if galaxy.gas != STAR_FORMING or galaxy.bulge < 0.1:
+            continue
+        stars = seen(galaxy, gas=False)
+        green, infra = MANGA_GRID.between(4000, 5400), MANGA_GRID.between(6900, 8200)
+        colours = stars[green].mean(axis=0) / stars[infra].mean(axis=0)
+        redder.append(colours[27, 27] < np.median(colours[radii(galaxy) > 1.5]))
+    assert len(redder) > 2
+    assert all(redder)
+
+
+# Motion
+
+
+@pytest.mark.parametrize("misalignment", [0.0, 35.0, 90.0, 180.0])
+def test_the_rotation_of_the_gas_comes_back_from_its_lines(misalignment: float) -> None:
+    galaxy = replace(SPIRAL, ellipticity=0.4, inclination=54.0, misalignment=misalignment, reff=3.0)
+    found = velocities(seen(galaxy, gas=True, fwhm=0.8), 0.03)
+    y, x = 0.5 * (np.indices(found.shape) - SIDE / 2)
+    ring = (np.hypot(y, x) > 5) & (np.hypot(y, x) < 9)
+    angle = np.arctan2(-x, y)[ring]  # north through east
+    cosine, sine, _ = np.linalg.lstsq(
+        np.stack([np.cos(angle), np.sin(angle), np.ones_like(angle)], axis=1), found[ring], rcond=None
+    )[0]
+    axis = np.rad2deg(np.arctan2(sine, cosine))  # of the receding side: chance says which, but it turns with
+    apart = (axis - galaxy.pa - misalignment) % 360
+    assert min(apart, 360 - apart) < 6
+    if misalignment in (0.0, 180.0):
+        major = ring & (np.abs((np.rad2deg(np.arctan2(-x, y)) - galaxy.pa + 90) % 180 - 90) < 6)
+        assert np.abs(found[major]).mean() == pytest.approx(200 * np.sin(np.deg2rad(54)), rel=0.05)
+    assert abs(found[27, 27]) < 30
+
+
+def test_stars_turn_slower_than_gas_and_are_hotter_in_the_middle() -> None:
+    assert stars_speed(SPIRAL, 20.0) == pytest.approx(198, abs=1)
+    assert stars_speed(SPIRAL, 80.0) < 170
+    for dispersion in (bulge_dispersion, disc_dispersion):
+        curve = [dispersion(SPIRAL, radius) for radius in (0.2, 0.5, 1.0, 2.0)]
+        assert (np.diff(curve) < 0).all()
+    assert 25 < disc_dispersion(SPIRAL, 2.5) < 40
+
+
+def test_lines_are_broader_in_the_nucleus_of_a_seyfert() -> None:
+    gas = seen(replace(SPIRAL, gas=SEYFERT, dispersion=180.0), gas=True)
+    window = MANGA_GRID.between(4985 * 1.03, 5031 * 1.03)
+    channels, radius = np.arange(window.start, window.stop), radii(SPIRAL)
+
+    def width(where: np.ndarray) -> float:
+        spectra = gas[window][:, where]
+        centre = channels @ spectra / spectra.sum(axis=0)
+        squares = ((channels[:, None] - centre) ** 2 * spectra).sum(axis=0) / spectra.sum(axis=0)
+        return float(np.median(np.sqrt(squares)) * CHANNEL)
+
+    assert width(radius < 0.2) > 1.3 * width((radius > 1.2) & (radius < 1.6))
+
+
+# What glows where
+
+
+@pytest.mark.parametrize("kind", [RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT])
+def test_the_kind_of_ionisation_follows_class_and_radius(kind: int) -> None:
+    for texture in (5, 8, 11):
+        galaxy = replace(SPIRAL, gas=kind, texture=texture, velocity=20.0, dispersion=60.0)
+        if kind == RETIRED:
+            galaxy = replace(galaxy, morphology="E", bulge=0.85, young=0.0, halpha=1.0)
+        gas, radius = seen(galaxy, gas=True), radii(galaxy)
+        ratios = np.log10(line(gas, "NII6585", 0.03) / line(gas, "Halpha", 0.03))
+        hardness = np.log10(line(gas, "OIII5008", 0.03, 14) / line(gas, "Hbeta", 0.03, 14))
+        centre, edge = (
+            (float(np.median(ratios[where])), float(np.median(hardness[where])))
+            for where in (radius < 0.15, (radius > 1.4) & (radius < 1.7))
+        )
+        inside, outside = activity(*centre), activity(*edge)
+        if kind == STAR_FORMING:
+            assert inside < 0.35
+            assert outside < 0.2
+            assert edge[0] < centre[0]  # the abundance falls outwards
+            assert edge[1] > centre[1]
+        elif kind == RETIRED:
+            assert inside == outside == 1
+            assert centre[1] < 0.6
+        else:
+            assert inside > 0.1
+            assert outside < inside
+            if kind == SEYFERT:
+                assert inside == 1
+                assert centre[1] > 0.5
+            if kind == LINER:
+                assert inside > 0.6
+                assert centre[1] < 0.6
+
+
+def test_retired_galaxies_glow_faintly_everywhere() -> None:
+    galaxy = replace(SPIRAL, gas=RETIRED, morphology="E", bulge=0.85, young=0.0, halpha=1.5, velocity=20.0)
+    stars, gas = seen(galaxy, gas=False), seen(galaxy, gas=True)
+    level = stars[MANGA_GRID.between(6480 * 1.03, 6640 * 1.03)].mean(axis=0)
+    width = line(gas, "Halpha", 0.03) / level / 1.03
+    here = width[radii(galaxy) < 1.5]
+    assert here.min() > 0.5
+    assert here.max() < 4.5
+    assert np.median(here) == pytest.approx(1.5, rel=0.4)
