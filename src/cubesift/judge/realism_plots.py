@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from cubesift.data.store import written_beside
 from cubesift.judge.noise import SHAPE_EDGES
@@ -56,7 +58,7 @@ def page_of(realism: Realism) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     for axes, where in (
         (panels[0, 0], "lower left"),
-        (panels[1, 0], "lower left"),
+        (panels[1, 0], "upper left"),
         (panels[1, 1], "lower left"),
         (panels[1, 2], "upper right"),
         (panels[2, 0], "upper center"),
@@ -66,7 +68,7 @@ def page_of(realism: Realism) -> Figure:
         (panels[3, 2], "upper left"),
     ):
         axes.legend(fontsize=7, frameon=False, loc=where)
-    figure.suptitle(realism.name, fontsize=11)
+    figure.suptitle(f"{realism.name}. Orange: real; blue and green: simulated (b and c as a)", fontsize=10)
     return figure
 
 
@@ -88,6 +90,7 @@ def draw_profile(axes: Axes, realism: Realism, name: str, label: str, log: bool 
     axes.set(xlabel="elliptical radius [Re]", ylabel=label)
     if log:
         axes.set_yscale("log")
+        _plain_numbers(axes.yaxis)
 
 
 def draw_ratios(axes: Axes, realism: Realism) -> None:
@@ -106,7 +109,7 @@ def draw_ratios(axes: Axes, realism: Realism) -> None:
     real = realism.anchors.galaxy["figures"]
     axes.plot(real["nitrogen"], real["oxygen"], "o", color=REAL, ms=7, label="7815-3702, real")
     axes.set(xlabel=r"log [N II] 6585 / H$\alpha$, R < 1 Re", ylabel=r"log [O III] 5008 / H$\beta$, R < 1 Re")
-    axes.set(xlim=(-1.0, 0.35), ylim=(-1.1, 1.1))
+    axes.set(xlim=(-1.0, 0.35), ylim=(-1.2, 1.7))
 
 
 def draw_speed(axes: Axes, realism: Realism) -> None:
@@ -122,7 +125,7 @@ def draw_speed(axes: Axes, realism: Realism) -> None:
         1 - real["ellipticity"], real["figures"]["speed"], "o", color=REAL, ms=7, label="7815-3702, real"
     )
     axes.set(
-        xlabel="axis ratio b/a", ylabel="gas velocity, half of 5 to 95 %, R < 1.5 Re [km/s]", ylim=(0, None)
+        xlabel="axis ratio b/a", ylabel="gas velocity: half of 5 to 95 %,\nR < 1.5 Re [km/s]", ylim=(0, None)
     )
 
 
@@ -168,9 +171,10 @@ def draw_error(axes: Axes, realism: Realism) -> None:
             label=None if place else "real spaxels",
         )
         words = f"S/N {real['snr'][which]:.0f}" + (f", divided by {3**place}" if place else "")
-        axes.text(6900, 1.12 * lift, words, fontsize=7)
+        axes.text(6500, 1.15 * lift, words, fontsize=7)
     axes.set(xlabel="observed wavelength [Å]", ylabel="formal error, 1 at 6000 to 7000 Å", yscale="log")
     axes.set_ylim(top=6)
+    _plain_numbers(axes.yaxis)
 
 
 def draw_scatter(axes: Axes, realism: Realism) -> None:
@@ -188,7 +192,7 @@ def draw_scatter(axes: Axes, realism: Realism) -> None:
 def draw_negative(axes: Axes, realism: Realism) -> None:
     """Share of channels with negative flux, by S/N."""
     _by_snr(axes, realism, "negative", OURS, "")
-    axes.set(xlabel="S/N per channel, 6000 to 7000 Å", ylabel="share of channels with flux < 0", xscale="log")
+    axes.set(xlabel="S/N per channel, 6000 to 7000 Å", ylabel="share of channels with flux < 0")
 
 
 def _by_snr(axes: Axes, realism: Realism, name: str, colour: str, words: str) -> None:
@@ -203,6 +207,8 @@ def _by_snr(axes: Axes, realism: Realism, name: str, colour: str, words: str) ->
             lw=1, label=f"simulated{after}: median, 95 %",
         )  # fmt: skip
     face = REAL if colour == OURS else "none"
+    axes.set_xscale("log")
+    _plain_numbers(axes.xaxis)
     axes.plot(snr / 1.04, real, "o", color=REAL, mfc=face, ms=5, label=f"real spaxels{after}")
 
 
@@ -222,6 +228,7 @@ def draw_distribution(axes: Axes, realism: Realism, name: str, label: str, log: 
     axes.set(xlabel=label, ylabel="share of galaxies below")
     if log:
         axes.set_xscale("log")
+        _plain_numbers(axes.xaxis)
 
 
 def draw_bundles(axes: Axes, realism: Realism) -> None:
@@ -234,6 +241,13 @@ def draw_bundles(axes: Axes, realism: Realism) -> None:
     axes.bar(place + 0.2, ours, 0.4, color=OURS, hatch="//", edgecolor="white", label="simulated")
     axes.set_xticks(place, [str(size) for size in BUNDLES])
     axes.set(xlabel="fibres of the bundle", ylabel="share of galaxies")
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 along a logarithmic axis, without powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _figures(group: list[Measured], name: str) -> np.ndarray:
