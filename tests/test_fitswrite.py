@@ -20,6 +20,7 @@ from cubesift.data.fitswrite import (
     write_drpall,
     write_logcube,
 )
+from cubesift.data.run import Run
 from cubesift.data.wavelength import MANGA_GRID
 
 DR17 = [
@@ -199,3 +200,16 @@ def test_drpall_keeps_vectors_and_missing_values(tmp_path: Path) -> None:
     write_drpall(path, columns, "DR15")
     with fits.open(path) as hdus:
         assert "z" not in hdus["MANGA"].columns.names
+
+
+def test_the_drpall_of_a_survey_has_the_columns_that_matter(survey: Run) -> None:
+    names = """plateifu mangaid plate ifudsgn ifudesignsize objra objdec ifura ifudec drp3qual mngtarg1
+    mngtarg2 mngtarg3 versdrp3 exptime nexp ebvgal gfwhm rfwhm ifwhm zfwhm nsa_z z nsa_zdist nsa_elpetro_mass
+    nsa_elpetro_absmag nsa_elpetro_th50_r nsa_elpetro_ba nsa_elpetro_phi nsa_sersic_n nsa_sersic_th50"""
+    path = survey.cubes / "drpall-v3_1_1.fits"
+    assert fitsverify(path).startswith("verification OK")
+    with fits.open(path) as hdus:
+        table = hdus["MANGA"].data
+        assert set(names.split()) <= set(table.names)
+        assert set(table["versdrp3"]) == {"v3_1_1"}
+        assert table["nsa_elpetro_absmag"].shape == (len(table), 7)

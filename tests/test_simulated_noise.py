@@ -10,6 +10,7 @@ from astropy.io import fits
 from pydantic import ValidationError
 from scipy.ndimage import median_filter
 
+from cubesift.data.cube import DONOTUSE, LOWCOV, NOCOV
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.cube import Simulated, simulate_galaxy
 from cubesift.simulate.exposure import formal_variance
@@ -18,6 +19,7 @@ from cubesift.simulate.noise import (
     correlation,
     coverage_variance,
     distance_inside,
+    quality_bits,
     residual_share,
     shared_noise,
     sky_line,
@@ -216,10 +218,11 @@ def test_left_over_sky_is_the_same_in_the_whole_bundle() -> None:
     assert not share[WAVE < 8500].any()
     noise = noise_of(simulate_galaxy(settings, 0))
     corners = np.array([noise[:4558, 17, 7], noise[:4558, 17, 27]])  # ten arcsec apart
-    assert np.isfinite(corners).all()
-    strong = share[:4558] > 0.5
+    usable = np.isfinite(corners).all(axis=0)
+    assert usable.mean() > 0.99
+    strong, quiet = usable & (share[:4558] > 0.5), usable & (share[:4558] == 0) & ~AT_SKY_LINE[:4558]
     assert np.corrcoef(corners[:, strong])[0, 1] > 0.3
-    assert abs(np.corrcoef(corners[:, (share[:4558] == 0) & ~AT_SKY_LINE[:4558]])[0, 1]) < 0.05
+    assert abs(np.corrcoef(corners[:, quiet])[0, 1]) < 0.05
 
 
 def test_the_sky_line_leaves_more_than_the_formal_errors_say_and_nowhere_else() -> None:
@@ -233,3 +236,23 @@ def test_the_sky_line_leaves_more_than_the_formal_errors_say_and_nowhere_else() 
     assert 8 < np.median(peaks) < 25  # the real ones: 28, 17, 16, 13, 6, 5, 1
     # Either sign, so that no model learns a line of it.
     assert abs(profiles[:, int(MANGA_GRID.channel(SKY_LINE))].mean()) < 15
+
+
+# Bits
+
+
+def test_bits_are_where_the_real_spectra_have_them(shared: Path) -> None:
+    with fits.open(shared / "manga" / "MaNGA_test_spectra.fits.gz") as hdus:
+        real = hdus["MASK"].data[[0, 1, 2, 3, 4, 6, 7]]
+    inside = distance_inside(61, 54)
+    bits = quality_bits(np.random.default_rng(3), inside)
+    spectra = bits[:, inside > 2].T
+    assert set(np.unique(spectra)) == set(np.unique(real)) == {0, LOWCOV | DONOTUSE}
+    assert (spectra[:, -5:] > 0).all()
+    red = [np.mean((mask[:, -7:] > 0).sum(axis=1)) for mask in (real, spectra)]
+    assert red[1] == pytest.approx(red[0], abs=1.5)
+    lost = [np.mean(mask[:, :-7] > 0) for mask in (real, spectra)]
+    assert lost[1] == pytest.approx(lost[0], rel=0.5)  # two places in the real ones
+    assert (bits[:, inside < 0] & DONOTUSE).all()
+    assert (bits[:, inside < -2] & NOCOV).all()
+    assert not (bits[:, inside > 0] & NOCOV).any()

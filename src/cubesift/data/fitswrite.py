@@ -58,7 +58,12 @@ def write_drpall(path: Path, columns: Columns, release: Release = "DR17") -> Non
 
     Columns of two dimensions become vector columns. DR13 to DR15 have no column `z`.
     """
-    kept = {name: values for name, values in columns.items() if name != "z" or release == "DR17"}
+    made_by = np.full(len(columns["plateifu"]), DRP_VERSIONS[release])
+    kept = {
+        name: values
+        for name, values in {**columns, "versdrp3": made_by}.items()
+        if name != "z" or release == "DR17"
+    }
     table = fits.BinTableHDU.from_columns(
         [_column(name, values) for name, values in kept.items()], name="MANGA"
     )

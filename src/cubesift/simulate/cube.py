@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cubesift.data.cube import DONOTUSE, LOWCOV, Cube
+from cubesift.data.cube import DONOTUSE, Cube
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.exposure import exposed
-from cubesift.simulate.noise import coverage_bits
+from cubesift.simulate.noise import quality_bits
 from cubesift.simulate.observation import Observation
 from cubesift.simulate.planting import plants_in, told
 from cubesift.simulate.plants import recorded
@@ -55,8 +55,7 @@ def _observed(settings: Simulation, index: int) -> Simulated:
     clean[:, reached] = recorded(scene, plants, reached)
     clean = clean.reshape(MANGA_GRID.size, *inside.shape)
     flux, ivar = exposed(settings, seen, clean, inside)
-    bits = np.repeat(coverage_bits(inside)[None], MANGA_GRID.size, axis=0)
-    bits[-5:, inside >= 0] |= LOWCOV | DONOTUSE  # as in the real spectra
+    bits = quality_bits(np.random.default_rng([settings.seed, seen.index, 6]), inside)
     ivar[-5:] = 0
     for plant in plants:
         if plant.bits:

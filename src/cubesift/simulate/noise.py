@@ -14,6 +14,7 @@ DIAMETER = {19: 12.5, 37: 17.5, 61: 22.5, 91: 27.5, 127: 32.5}  # arcsec, of a b
 SIDES = {19: (34,), 37: (42,), 61: (52, 54), 91: (62, 64), 127: (72, 74, 76)}  # spaxels of the cube
 RIM = 1.6  # spaxels outside the good hexagon that a fibre still reaches
 SKY_LINE = 5578.9  # angstrom, vacuum
+RAYS = 0.3  # cosmic rays taken out of a spaxel's spectrum
 RESIDUAL_BEGINS = 8500.0  # angstrom; sky subtraction is near Poisson below (Law+2016)
 
 
@@ -33,6 +34,23 @@ def coverage_bits(inside: np.ndarray) -> np.ndarray:
     bits = np.zeros(inside.shape, np.uint16)
     bits[inside < 0] = LOWCOV | DONOTUSE
     bits[inside < -RIM] = NOCOV | DONOTUSE
+    return bits
+
+
+def quality_bits(rng: np.random.Generator, inside: np.ndarray) -> np.ndarray:
+    """The bits of a cube in which nothing went wrong, (wave, y, x) uint16.
+
+    Besides the footprint LOWCOV and DONOTUSE in the last five channels, as in the real spectra, and where
+    cosmic rays were taken out: in the eight there are two such places, of one channel and of six.
+    """
+    bits = np.repeat(coverage_bits(inside)[None], MANGA_GRID.size, axis=0)
+    bits[-5:, inside >= 0] |= LOWCOV | DONOTUSE
+    rows, columns = np.nonzero(inside >= 1)
+    for _ in range(rng.poisson(RAYS * len(rows) / 9)):
+        start, pick = int(rng.integers(MANGA_GRID.size)), int(rng.integers(len(rows)))
+        y, x = int(rows[pick]), int(columns[pick])
+        # Three spaxels across are a guess: the fibre's light is in some more, with less weight.
+        bits[start : start + int(rng.integers(1, 7)), y - 1 : y + 2, x - 1 : x + 2] |= LOWCOV | DONOTUSE
     return bits
 
 
@@ -124,7 +142,8 @@ def sky_line(rng: np.random.Generator) -> np.ndarray:
     The line was subtracted a little out of place and with a wrong width: first and second derivative of a
     Gaussian, as large as in the eight real spectra (rms 20 and 92; formal errors rise only 8 times).
     """
-    away = (MANGA_GRID.wave - SKY_LINE) / 1.4
+    # Taking out the Earth's motion, up to 30 km/s, has moved the line.
+    away = (MANGA_GRID.wave - SKY_LINE - rng.uniform(-0.5, 0.5)) / 1.4
     bell = np.exp(-0.5 * away**2)
     out_of_place, too_wide = rng.normal(0, [20.0, 92.0])
     return np.asarray(out_of_place * np.exp(0.5) * away * bell + too_wide * (away**2 - 1) * bell)
