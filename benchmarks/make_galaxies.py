@@ -26,6 +26,7 @@ KEPT = {  # column of the catalogue, what is possible, digits kept
     "p_edgeon": ("p_edgeon", (0, 1), 2),
     "p_merge": ("p_merge", (0, 1), 2),
     "gas": ("main_bptwhan", (0, 5), 0),  # 0 retired 1 star forming 2 composite 3 LINER 4 Seyfert 5 broad
+    "halpha": ("w_ha", (-9, 2000), 2),  # equivalent width, angstrom at rest
     "stars": ("n_star", (0, 9), 0),
     "mngtarg1": ("mngtarg1", (0, 2**31), 0),
     "mngtarg3": ("mngtarg3", (0, 2**31), 0),
@@ -39,12 +40,21 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def catalogue(data: Path) -> list[dict[str, str]]:
+    """Every cube, with the equivalent width of Halpha of its main target."""
+    objects = rows_of(data / "catalogue" / "manga_objects_labelled.csv")
+    widths = {row["plateifu"]: row["w_ha"] for row in objects if row["maintarg"] == "1"}
+    rows = rows_of(data / "catalogue" / "manga_truth_table.csv")
+    return [{**row, "w_ha": widths.get(row["plateifu"], "")} for row in rows]
+
+
 def read_columns(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
     """The catalogue's columns as numbers, nan where there is none or where it is impossible."""
     columns = {}
     for name, (column, (low, high), _) in KEPT.items():
         values = np.array([float(row[column] or row[AGAIN.get(column, column)] or "nan") for row in rows])
         columns[name] = np.where((values >= low) & (values <= high), values, np.nan)
+    columns["halpha"] = np.maximum(columns["halpha"], 0.1)  # 0 where no line is seen
     columns["morphology"] = np.array([CLASSES.get(row["morph"], 0) for row in rows], float)
     return columns
 
@@ -63,9 +73,9 @@ def complete(columns: dict[str, np.ndarray], rng: np.random.Generator) -> dict[s
     """Fill gaps in place from real galaxies alike (hot deck); returns how many of each column.
 
     A row takes all it lacks of size, shape and target class from one donor, drawn from the ten complete
-    rows of the same bundle that are nearest in (log redshift, mass, edge-on, bar, star forming, early type)
-    standardised; what the row lacks itself does not count for the distance. What is correlated stays so,
-    since a donor is a real galaxy.
+    rows of the same bundle that are nearest in (log redshift, mass, edge-on, bar, star forming, Seyfert,
+    early type) standardised; what the row lacks itself does not count for the distance. What is correlated
+    stays so, since a donor is a real galaxy.
     """
     early = np.isin(columns["morphology"], (0, 1, 2)).astype(float)
     space = np.stack(
@@ -75,10 +85,11 @@ def complete(columns: dict[str, np.ndarray], rng: np.random.Generator) -> dict[s
             columns["p_edgeon"],
             0.5 * columns["p_bar"],
             0.5 * (columns["gas"] == 1),
+            0.5 * (columns["gas"] >= 4),
             0.5 * early,
         ]
     )
-    space /= np.nanstd(space, axis=1, keepdims=True) / np.array([1, 1, 1, 0.5, 0.5, 0.5])[:, None]
+    space /= np.nanstd(space, axis=1, keepdims=True) / np.array([1, 1, 1, 0.5, 0.5, 0.5, 0.5])[:, None]
     lacking = {name: ~np.isfinite(values) for name, values in columns.items()}
     rare = lacking.pop("p_merge")  # known of one galaxy in ten: a deck of its own
     gaps = np.any(list(lacking.values()), axis=0)
@@ -155,7 +166,7 @@ def stars(path: Path) -> dict[str, np.ndarray]:
 def galaxies(data: Path) -> dict[str, np.ndarray]:
     """Galaxies of the real catalogue without names or positions, rounded, in an order of their own."""
     rng = np.random.default_rng(SEED)
-    rows = rows_of(data / "catalogue" / "manga_truth_table.csv")
+    rows = catalogue(data)
     columns = read_columns(rows)
     usable = is_galaxy(rows) & np.isfinite(columns["redshift"])
     columns = {name: values[usable] for name, values in columns.items()}

@@ -21,7 +21,7 @@ from cubesift.simulate.traits import (
 RETIRED, STAR_FORMING, COMPOSITE, LINER, SEYFERT, BROAD = range(6)
 COLUMNS = (
     *("redshift", "ifusize", "reff", "ellipticity", "pa", "logmass", "morphology", "gas"),
-    *("p_bar", "p_edgeon", "p_merge", "stars", "mngtarg1", "mngtarg3"),
+    *("halpha", "p_bar", "p_edgeon", "p_merge", "stars", "mngtarg1", "mngtarg3"),
 )
 MORPHOLOGIES = ("E", "S0", "S1", "S2")  # S1: early spirals, S2: late ones and irregulars
 
@@ -102,10 +102,7 @@ def draw_galaxy(rng: np.random.Generator, ifus: tuple[int, ...], max_redshift: f
     gas = SEYFERT if broad else real["gas"]
     bulge = {"E": 0.9, "S0": 0.5, "S1": 0.3, "S2": 0.12}[morphology] * rng.uniform(0.6, 1.1)
     forming = gas in (STAR_FORMING, COMPOSITE) or morphology in ("S1", "S2")
-    # Equivalent width of Halpha falls with mass; retired galaxies keep a faint glow (Cid Fernandes+2011).
-    typical = {RETIRED: 0.8, STAR_FORMING: 20, COMPOSITE: 8, LINER: 2.5, SEYFERT: 8}[gas]
-    falling = 0.3 * (10.3 - mass) if gas == STAR_FORMING else 0.0
-    halpha = float(typical * 10 ** (falling + rng.normal(0, 0.25)))
+    halpha = float(real["halpha"] * 10 ** rng.normal(0, 0.05))
     # The width tells how much of the light is of young stars (some 180 angstrom where there are no others).
     young = min(0.27 * (halpha / 20) ** 0.6 * 10 ** rng.normal(0, 0.1), 0.7) if forming else 0.0
     thickness, inclination = shape(rng, morphology, 1 - ellipticity, rng.random() < real["p_edgeon"])
