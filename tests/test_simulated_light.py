@@ -218,7 +218,7 @@ def test_old_populations_are_redder_than_young_ones_and_reach_3020_angstrom() ->
         assert np.isfinite(spectrum).all()
         assert spectrum.min() > 0
         join = spectrum[REST.between(3600, 3621)].mean() / spectrum[REST.between(3623, 3645)].mean()
-        assert join == pytest.approx(1, abs=0.2)  # lines of iron differ
+        assert 0.75 < join < 1.1  # iron and CN make old stars fainter on the blue side
         colours.append(spectrum[REST.between(4000, 5400)].mean())
     assert (np.diff(colours) < 0).all()
 
