@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import install_import_hook
+from torch import nn
 
 from cubesift.data.cube import FORESTAR
 from cubesift.data.embeddings import Embeddings, Reconstructions
@@ -25,6 +26,7 @@ from cubesift.learn.settings import Training
 
 with install_import_hook("cubesift.learn", "beartype.beartype"):
     from cubesift.learn import loss
+    from cubesift.learn.blocks import unpooled
     from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, build_model, find_model
     from cubesift.learn.embed import embed_sample, embed_survey, spectra_to_keep
     from cubesift.learn.feed import Feed, Galaxy, as_galaxy
@@ -32,7 +34,7 @@ with install_import_hook("cubesift.learn", "beartype.beartype"):
     from cubesift.learn.split import folds, split_galaxies
     from cubesift.learn.train import train_model
 
-Which = Literal["cae2d", "pca2d"]
+Which = Literal["ae", "cube-ae", "cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d"]
 SIDE, WAVE = 8, 64
 NOISE = 0.05
 QUICK = Training(
@@ -45,7 +47,11 @@ QUICK = Training(
     batch=4,
     split="hash",
 )
+SHALLOW = replace(
+    QUICK, name="ae", system="ae", epochs=40, halve_every=15, learning_rate=3e-3, retrain_on_all=False
+)
 BOTH = pytest.mark.parametrize("system", ["cae2d", "pca2d"])
+EVERY = pytest.mark.parametrize("system", get_args(Which))
 
 
 @pytest.fixture(autouse=True)
@@ -170,54 +176,62 @@ def measured(sky: Run, system: Which, **changes: Any) -> Any:
     moments = Moments(WAVE)
     for name in feed.samples.names:
         moments.add(feed.galaxy(name))
-    model = build_model(settings, WAVE, SIDE)
-    model.measure(moments)
+    model: Any = build_model(settings, WAVE, SIDE)
+    if system == "ae2d":
+        compressor: Any = train_model(sky, SHALLOW).model
+        model.space.take(moments, compressor.encoder, compressor.decoder, float(compressor.space.scale))
+    else:
+        model.space.measure(moments)
     return model.eval()
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("kind", ["mae", "mse"])
 def test_the_loss_is_the_weighted_error_of_the_flux(sky: Run, system: Which, kind: loss.Kind) -> None:
     model = measured(sky, system, loss=kind)
     sample = with_star(a_sample(3), 5)
     sample.ivar[..., 20:30] = 0
     galaxy = as_seen(sample)
-    maps = model([galaxy]).detach().requires_grad_()
-    errors = model.errors(maps, [galaxy])
+    maps = model.decode(model.encode(model.space.maps([galaxy]))).detach().requires_grad_()
+    errors = model.space.errors(maps, [galaxy])
     (slope,) = torch.autograd.grad(errors.sum(), maps)
     again = maps.detach().clone().requires_grad_()
     weight = loss.smooth_map(SIDE) * galaxy.good
     plain = loss.weighted_error(
-        model.flux(again[0]) / model.scale, galaxy.flux / model.scale, weight, galaxy.covered, kind
+        model.space.flux(again[0]) / model.space.scale,
+        galaxy.flux / model.space.scale,
+        weight,
+        galaxy.covered,
+        kind,
     )
     (expected,) = torch.autograd.grad(plain, again)
     torch.testing.assert_close(errors[0], plain)
     torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-7)
 
 
-@BOTH
+@EVERY
 def test_a_hidden_star_changes_neither_loss_nor_embedding(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     faint, bright = (as_seen(with_star(a_sample(3), light)) for light in (1, 1000))
     seen = as_seen(with_star(a_sample(3), 1000), star_mask=False)
-    latents = [model.encode(model.maps([galaxy])) for galaxy in (faint, bright, seen)]
+    latents = [model.encode(model.space.maps([galaxy])) for galaxy in (faint, bright, seen)]
     assert torch.equal(latents[0], latents[1])
     assert not torch.allclose(latents[0], latents[2])
     rebuilt = model.decode(latents[0])
-    assert torch.equal(model.errors(rebuilt, [faint]), model.errors(rebuilt, [bright]))
+    assert torch.equal(model.space.errors(rebuilt, [faint]), model.space.errors(rebuilt, [bright]))
 
 
-@BOTH
+@EVERY
 def test_an_embedding_does_not_depend_on_its_neighbours_in_the_batch(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     feed = Feed(Samples.open(sky.samples("paper")), True)
     galaxies = [feed.galaxy(name) for name in feed.samples.names[:4]]
-    together = model.encode(model.maps(galaxies))
-    alone = model.encode(model.maps(galaxies[2:3]))
+    together = model.encode(model.space.maps(galaxies))
+    alone = model.encode(model.space.maps(galaxies[2:3]))
     torch.testing.assert_close(together[2:3], alone, rtol=1e-4, atol=1e-5)
 
 
-@BOTH
+@EVERY
 def test_channels_another_instrument_lacks_are_filled_and_not_judged(sky: Run, system: Which) -> None:
     model = measured(sky, system)
     whole = a_sample(3)
@@ -226,11 +240,11 @@ def test_channels_another_instrument_lacks_are_filled_and_not_judged(sky: Run, s
     gappy = [replace(whole, flux=whole.flux + np.float32(junk) * (ivar == 0), ivar=ivar) for junk in (0, 1e4)]
     known, junky = (as_seen(sample) for sample in gappy)
     full = as_seen(whole)
-    maps = model.maps([full]), model.maps([known]), model.maps([junky])
+    maps = model.space.maps([full]), model.space.maps([known]), model.space.maps([junky])
     assert torch.equal(maps[1], maps[2])
-    there, filled = (model.flux(one[0])[2:6, 2:6, 20:30] for one in maps[:2])
+    there, filled = (model.space.flux(one[0])[2:6, 2:6, 20:30] for one in maps[:2])
     assert (filled - there).abs().mean() < 0.2 * there.mean()
-    errors = model.errors(maps[0], [known]), model.errors(maps[0], [junky])
+    errors = model.space.errors(maps[0], [known]), model.space.errors(maps[0], [junky])
     assert torch.equal(*errors)
 
 
@@ -292,25 +306,88 @@ def test_the_paper_learns_from_the_first_of_the_list(sky: Run) -> None:
 # Training.
 
 
-@BOTH
+@EVERY
 def test_a_trained_model_beats_the_mean_cube_and_reads_the_redshift(sky: Run, system: Which) -> None:
     settings = replace(
         QUICK,
         name=f"trained-{system}",
         system=system,
-        epochs=40,
-        halve_every=15,
+        epochs=80,
+        halve_every=30,
         learning_rate=3e-3,
         retrain_on_all=False,
     )
+    if system == "ae2d":
+        train_model(sky, SHALLOW)
     part = train_model(sky, settings)
     feed = Feed(Samples.open(sky.samples("paper")), True)
     model = part.model
-    mean = torch.cat([model.maps([feed.galaxy(name)]) for name in part.train]).mean(dim=0, keepdim=True)
-    constant = [float(model.errors(mean, [feed.galaxy(name)]).detach()) for name in part.validation]
+    mean = torch.cat([model.space.maps([feed.galaxy(name)]) for name in part.train]).mean(dim=0, keepdim=True)
+    constant = [float(model.space.errors(mean, [feed.galaxy(name)]).detach()) for name in part.validation]
     last = part.history[-1]
     assert last["validation_loss"] < 0.85 * np.mean(constant)
     assert last["redshift_mse"] < 0.5 * last["constant_redshift_mse"]
+
+
+@pytest.mark.parametrize("system", ["cae2d", "cae3d", "cae1d2d", "pca2d"])
+@pytest.mark.parametrize(
+    "switch",
+    [{"activation": "relu"}, {"pooling": "max"}, {"unpooling": "transposed"}, {"batch_norm": False}],
+    ids=lambda switch: next(iter(switch)),
+)
+def test_a_switch_makes_another_network_of_the_same_shape(
+    sky: Run, system: Which, switch: dict[str, Any]
+) -> None:
+    plain, switched = (measured(sky, system, **changes).train() for changes in ({}, switch))
+    galaxy = as_seen(a_sample(3))
+    rebuilt = [model.decode(model.encode(model.space.maps([galaxy]))) for model in (plain, switched)]
+    assert rebuilt[0].shape == rebuilt[1].shape
+    assert not torch.allclose(rebuilt[0], rebuilt[1])
+    switched.space.errors(rebuilt[1], [galaxy]).sum().backward()
+    layers = nn.ModuleList([switched.encoder, switched.decoder])
+    assert all(parameter.grad is not None for parameter in layers.parameters())
+
+
+def test_the_first_two_components_count_more_in_the_loss_on_components(sky: Run) -> None:
+    model = measured(sky, "pca2d", loss="components")
+    galaxy = as_seen(a_sample(3))
+    maps = model.space.maps([galaxy])
+    assert model.space.errors(maps, [galaxy]).item() == pytest.approx(0, abs=1e-9)
+    wrong = [maps.clone() for _ in range(2)]
+    wrong[0][:, 0] += 1
+    wrong[1][:, 3] += 1
+    first, fourth = (model.space.errors(one, [galaxy]).item() for one in wrong)
+    assert first == pytest.approx(5 * fourth)
+    with pytest.raises(CubesiftError, match="compares codes of spectra, but system cae2d works on flux"):
+        build_model(replace(QUICK, system="cae2d", loss="components"), WAVE, SIDE)
+
+
+def test_a_resized_map_has_no_checkerboard_and_a_strided_one_has(sky: Run) -> None:
+    flat = torch.ones(1, 2, 8, 8)
+    roughness = []
+    for unpooling in ("resize", "transposed"):
+        torch.manual_seed(1)
+        settings = replace(QUICK, unpooling=unpooling, batch_norm=False)
+        grown = nn.Sequential(*unpooled(settings, nn.Conv2d(2, 2, 3, padding=1), (2, 2)))
+        middle = grown(flat).detach()[0, :, 4:12, 4:12]
+        roughness.append(float(middle.std(dim=(1, 2)).mean() / middle.abs().mean()))
+    assert roughness[0] == pytest.approx(0, abs=1e-6)
+    assert roughness[1] > 0.1
+
+
+def test_a_spectrum_that_no_step_divides_is_padded_and_cut_again(sky: Run) -> None:
+    for system in ("cae3d", "cae1d2d"):
+        model = build_model(replace(QUICK, system=system), 70, SIDE)
+        assert model.decode(model.encode(torch.rand(2, 70, SIDE, SIDE))).shape == (2, 70, SIDE, SIDE)
+
+
+def test_spectra_are_compressed_only_by_a_shallow_autoencoder_that_was_trained(sky: Run) -> None:
+    missing = replace(QUICK, name="alone", system="ae2d", compressor="nobody")
+    with pytest.raises(CubesiftError, match=r"model alone: no model 'nobody' of fold 'split'"):
+        train_model(sky, missing)
+    train_model(sky, replace(QUICK, name="other", epochs=1))
+    with pytest.raises(CubesiftError, match="'other' is no shallow AE"):
+        train_model(sky, replace(missing, compressor="other"))
 
 
 def test_the_rate_is_halved_every_ten_epochs_and_the_history_says_so(sky: Run) -> None:
@@ -495,4 +572,4 @@ def test_every_reconstruction_can_be_read_without_the_model(sky: Run) -> None:
     stored = Reconstructions.open(sky.reconstructions("kept-apart"))
     assert stored.names == Samples.open(sky.samples("paper")).names
     assert stored.read("8003-1901").model.shape == stored.read("8003-1901").flux.shape
-    assert SYSTEMS.keys() == {"cae2d", "pca2d"}
+    assert SYSTEMS.keys() == set(get_args(Which))

@@ -25,7 +25,7 @@ from cubesift.simulate.settings import Simulation
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Line:
-    """Every verb's settings. The defaults are the paper's, with the two systems there are."""
+    """Every verb's settings. The defaults are the paper's, with two of its systems."""
 
     simulate: Simulation | None = None  # only asked for, never by default
     fetch: Fetching = field(default_factory=Fetching)

@@ -1,15 +1,31 @@
 """The paper's building blocks: halve and find patterns on the way in, undo both on the way out."""
+# ruff: noqa: F722
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
 
 from cubesift.errors import CubesiftError
+from cubesift.learn.settings import Training
 
 BOTTLENECK = 4  # the embedding is a 4 x 4 map (paper, section 4.1)
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU}
+POOLINGS: dict[tuple[str, int], type[nn.Module]] = {
+    ("average", 2): nn.AvgPool2d,
+    ("average", 3): nn.AvgPool3d,
+    ("max", 2): nn.MaxPool2d,
+    ("max", 3): nn.MaxPool3d,
+}
+
+AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
+Convolution = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 def check_widths(widths: tuple[int, ...], side: int) -> None:
@@ -25,41 +41,101 @@ def check_widths(widths: tuple[int, ...], side: int) -> None:
         )
 
 
-def encoder(channels: int, widths: tuple[int, ...], latent: int) -> nn.Sequential:
+def dimensions(layer: Convolution) -> int:
+    """2 over (y, x), 3 over (wave, y, x)."""
+    return layer.weight.dim() - 2
+
+
+def rectified(layer: Convolution, settings: Training) -> list[nn.Module]:
+    """A convolution, batch norm (where it is on), and the activation."""
+    return [*normed(layer, settings), ACTIVATIONS[settings.activation]()]
+
+
+def normed(layer: Convolution, settings: Training) -> list[nn.Module]:
+    """A convolution and batch norm, where it is on."""
+    norm = nn.BatchNorm2d if dimensions(layer) == 2 else nn.BatchNorm3d
+    return [layer, norm(layer.out_channels)] if settings.batch_norm else [layer]
+
+
+def pooled(settings: Training, factor: tuple[int, ...]) -> nn.Module:
+    """Average (the paper's) or largest of `factor` neighbours along each axis."""
+    return POOLINGS[settings.pooling, len(factor)](factor)
+
+
+def unpooled(settings: Training, layer: nn.Conv2d | nn.Conv3d, factor: tuple[int, ...]) -> list[nn.Module]:
+    """A pooling undone: a nearest-neighbour resize and a convolution, which leave no checkerboard.
+
+    With unpooling = "transposed" by a strided transposed convolution, which the paper rejects: where its
+    kernel overlaps itself unevenly there is a checkerboard (its [6], Odena+2016).
+    """
+    if settings.unpooling == "resize":
+        return [nn.Upsample(scale_factor=factor), *rectified(layer, settings)]
+    transposed: Any = nn.ConvTranspose2d if dimensions(layer) == 2 else nn.ConvTranspose3d
+    kernel = tuple(step + 1 for step in factor)
+    edges = {"padding": 1, "output_padding": 1}
+    strided = transposed(layer.in_channels, layer.out_channels, kernel, stride=factor, **edges)
+    return rectified(strided, settings)
+
+
+def encoder(settings: Training, channels: int) -> nn.Sequential:
     """(batch, channels, y, x) to (batch, latent, 4, 4).
 
     Blocks of convolution, batch norm, ELU and average pooling. The last convolution has batch norm but no
     ELU: every latent then has unit variance over the training set, so that a distance weighs them alike.
     """
     layers: list[nn.Module] = []
-    for before, after in pairwise((channels, *widths)):
-        layers += [*_rectified(nn.Conv2d(before, after, 3, padding=1), after), nn.AvgPool2d(2)]
-    return nn.Sequential(*layers, nn.Conv2d(widths[-1], latent, 3, padding=1), nn.BatchNorm2d(latent))
+    for before, after in pairwise((channels, *settings.filters)):
+        layers += [*rectified(nn.Conv2d(before, after, 3, padding=1), settings), pooled(settings, (2, 2))]
+    return nn.Sequential(*layers, *to_latent(settings, settings.filters[-1]))
 
 
-def decoder(channels: int, widths: tuple[int, ...], latent: int) -> nn.Sequential:
+def to_latent(settings: Training, channels: int) -> list[nn.Module]:
+    """The last layer of an encoder, on maps of 4 x 4."""
+    return normed(nn.Conv2d(channels, settings.latent_channels, 3, padding=1), settings)
+
+
+def from_latent(settings: Training, channels: int) -> list[nn.Module]:
+    """The first layer of a decoder."""
+    return rectified(nn.ConvTranspose2d(settings.latent_channels, channels, 3, padding=1), settings)
+
+
+def decoder(settings: Training, channels: int) -> nn.Sequential:
     """(batch, latent, 4, 4) to (batch, channels, y, x), the encoder in reverse.
 
-    A pooling is undone by a nearest-neighbour resize and a convolution, which leave no checkerboard (the
-    paper's [6]); a convolution by a transposed one. The output itself is linear, and starts small: near
-    the mean spectrum (PCA) or no light at all, where random light would first have to be unlearned.
+    A convolution is undone by a transposed one. The output itself is linear, and starts small: near the mean
+    spectrum (components) or no light at all, where random light would first have to be unlearned.
     """
-    layers = _rectified(nn.ConvTranspose2d(latent, widths[-1], 3, padding=1), widths[-1])
-    outward = tuple(reversed((channels, *widths)))
-    for before, after in pairwise(outward):
-        layers += [nn.Upsample(scale_factor=2), *_rectified(nn.Conv2d(before, before, 3, padding=1), before)]
-        last = nn.ConvTranspose2d(before, after, 3, padding=1)
-        layers += _rectified(last, after)
+    layers = from_latent(settings, settings.filters[-1])
+    *outward, last = pairwise(reversed((channels, *settings.filters)))
+    for before, after in outward:
+        layers += unpooled(settings, nn.Conv2d(before, before, 3, padding=1), (2, 2))
+        layers += rectified(nn.ConvTranspose2d(before, after, 3, padding=1), settings)
+    layers += unpooled(settings, nn.Conv2d(last[0], last[0], 3, padding=1), (2, 2))
+    return nn.Sequential(*layers, started_small(nn.ConvTranspose2d(*last, 3, padding=1)))
+
+
+def started_small(layer: AnyLayer) -> AnyLayer:
+    """The layer, its random weights a tenth of what they were."""
     with torch.no_grad():
-        for parameter in last.parameters():
+        for parameter in layer.parameters():
             parameter.mul_(0.1)
-    return nn.Sequential(*layers[:-2])
+    return layer
 
 
-def redshift_head(latent: int) -> nn.Sequential:
-    """(batch, latent, 4, 4) to (batch, 1): two fully connected layers."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(latent * BOTTLENECK**2, 64), nn.ELU(), nn.Linear(64, 1))
+def embedding(latent: Float[Tensor, "batch latent y x"]) -> Float[Tensor, "batch latent 4 4"]:
+    """The 4 x 4 map that stands for a galaxy: the latent itself, or its means where it has every spaxel."""
+    return functional.adaptive_avg_pool2d(latent, BOTTLENECK)
 
 
-def _rectified(layer: nn.Conv2d | nn.ConvTranspose2d, channels: int) -> list[nn.Module]:
-    return [layer, nn.BatchNorm2d(channels), nn.ELU()]
+class RedshiftHead(nn.Module):
+    """Redshift in standard deviations from the training set's mean, by two fully connected layers."""
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(latent * BOTTLENECK**2, 64), nn.ELU(), nn.Linear(64, 1)
+        )
+
+    def forward(self, latent: Float[Tensor, "batch latent y x"]) -> Float[Tensor, " batch"]:
+        predicted: Tensor = self.layers(embedding(latent))
+        return predicted[:, 0]

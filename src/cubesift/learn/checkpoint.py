@@ -11,19 +11,31 @@ import safetensors
 import safetensors.torch
 import torch
 from pydantic import TypeAdapter
+from torch import nn
 
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, read_json, remove, write_json, written_beside
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
+from cubesift.learn.ae import AE, CubeAE
+from cubesift.learn.cae1d2d import CAE1d2d
 from cubesift.learn.cae2d import CAE2d
-from cubesift.learn.pca2d import PCA2d
+from cubesift.learn.cae3d import CAE3d
+from cubesift.learn.compressed2d import Compressed2d
 from cubesift.learn.resume import History, first_line, read_history, write_history
 from cubesift.learn.settings import Training
 
-System = CAE2d | PCA2d
-SYSTEMS: Mapping[str, type[CAE2d] | type[PCA2d]] = {"cae2d": CAE2d, "pca2d": PCA2d}
+System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d
+SYSTEMS: Mapping[str, type[System]] = {
+    "ae": AE,
+    "cube-ae": CubeAE,
+    "cae2d": CAE2d,
+    "cae3d": CAE3d,
+    "cae1d2d": CAE1d2d,
+    "pca2d": Compressed2d,
+    "ae2d": Compressed2d,
+}
 
 
 def build_model(settings: Training, wave: int, side: int) -> System:
@@ -32,7 +44,11 @@ def build_model(settings: Training, wave: int, side: int) -> System:
         torch.manual_seed(settings.seed)
         model = SYSTEMS[settings.system](settings, wave, side)
     # Channels-last weights for channels-last input: up to ten times as fast on a CPU.
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        elif isinstance(layer, (nn.Conv3d, nn.ConvTranspose3d)):
+            layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return model
 
 

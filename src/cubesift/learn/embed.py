@@ -15,6 +15,7 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.errors import Stale
+from cubesift.learn.blocks import embedding as embedding_of
 from cubesift.learn.checkpoint import Checkpoint, find_model
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import as_galaxy
@@ -93,8 +94,8 @@ def embed_sample(
         sky_filled=bool(checkpoint.recipe.get("fill_sky")),
     )
     network, given = checkpoint.model, galaxy.to(device)
-    latent = network.encode(network.maps([given]))
-    model = network.flux(network.decode(latent)[0]).cpu()
+    latent = network.encode(network.space.maps([given]))
+    model = network.space.flux(network.decode(latent)[0]).cpu()
     mean, std = checkpoint.redshift
     redshift = mean + std * float(network.redshift(latent))
     unclipped, ivar = torch.from_numpy(sample.unclipped), torch.from_numpy(sample.ivar)
@@ -124,7 +125,7 @@ def embed_sample(
         "scale": record.scale,
         "redshift": record.redshift,
         "redshift_predicted": redshift if np.isfinite(redshift) else None,
-        "vector": latent.flatten().tolist(),
+        "vector": embedding_of(latent).flatten().tolist(),
     }
     return reconstruction, said
 

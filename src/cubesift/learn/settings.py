@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+# Filters of each block. A 3-D convolution keeps 8 maps of a quarter of the cube's size, so there are few.
+WIDTHS = {"cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -21,16 +24,17 @@ class Training:
     """
 
     name: Name = "cae2d"  # the folder under models/
-    system: Literal["cae2d", "pca2d"] = "cae2d"
+    system: Literal["cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae"] = "cae2d"
     samples: Name = "paper"  # the recipe whose samples are learned from
-    components: Annotated[int, Field(ge=1)] = 48  # principal components of a spectrum (pca2d)
-    widths: tuple[int, ...] = (
-        256,
-        128,
-        64,
-    )  # filters of each encoder block; one block per halving down to 4x4
+    components: Annotated[int, Field(ge=1)] = 48  # numbers a spectrum is compressed to (pca2d, ae2d, ae)
+    compressor: Name = "ae"  # ae2d: the model of single spectra, trained before, that compresses
+    widths: tuple[int, ...] | None = None  # filters of each block, one block per halving down to 4x4
     latent_channels: Annotated[int, Field(ge=1)] = 8  # the embedding is 4 x 4 of these
-    loss: Literal["mae", "mse"] = "mae"
+    activation: Literal["elu", "relu"] = "elu"
+    pooling: Literal["average", "max"] = "average"
+    unpooling: Literal["resize", "transposed"] = "resize"
+    batch_norm: bool = True
+    loss: Literal["mae", "mse", "components"] = "mae"  # "components": squares of the codes (pca2d, ae2d)
     loss_map: Literal["smooth", "report", "flat"] = "smooth"  # weight of a spaxel in the loss, see loss.py
     star_mask: bool = True  # hide foreground-star patches in the input and in the loss
     redshift_weight: Annotated[float, Field(ge=0)] = 0.1  # lambda; the head is off at 0
@@ -43,6 +47,11 @@ class Training:
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.2  # fraction held out, when split = "hash"
     retrain_on_all: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def filters(self) -> tuple[int, ...]:
+        """Of each block: as set, else ours for the system and 32 spaxels a side."""
+        return self.widths or WIDTHS.get(self.system, (256, 128, 64))
 
     @property
     def batch_size(self) -> int:

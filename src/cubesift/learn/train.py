@@ -12,13 +12,16 @@ import torch
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
-from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
+from cubesift.errors import CubesiftError
+from cubesift.learn.ae import AE
+from cubesift.learn.checkpoint import Checkpoint, System, build_model
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
 from cubesift.learn.resume import Row, load_progress, save_progress
 from cubesift.learn.settings import Training
+from cubesift.learn.spaces import ComponentSpace
 from cubesift.learn.split import Fold, folds
 
 Progress = Callable[[dict[str, Any]], None]
@@ -48,7 +51,7 @@ def train_model(
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)
     # Shared: the second fold only adds the galaxies that the first one held out.
-    moments = Moments(samples.grid.size, second=SYSTEMS[settings.system].needs_covariance)
+    moments = Moments(samples.grid.size, second=settings.system in ("pca2d", "ae2d"))
     for fold in asked:
         checkpoint = train_fold(run, settings, fold, feed, moments, device, progress or (lambda _: None))
     return checkpoint
@@ -75,7 +78,7 @@ def train_fold(
             if plateifu not in moments.names:
                 moments.add(feed.galaxy(plateifu))
                 progress({**said, "galaxy": number, "galaxies": len(fold.train)})
-        model.measure(moments)
+        measure(run, model, settings, fold, moments)
     redshift = redshift_statistics(samples, fold.train, settings)
     for row in train_epochs(model, optimizer, feed, fold, settings, redshift, device, len(history)):
         history.append(row)
@@ -99,6 +102,25 @@ def train_fold(
     return checkpoint
 
 
+def measure(run: Run, model: System, settings: Training, fold: Fold, moments: Moments) -> None:
+    """Take from the training set what is fixed before the network learns: scale, mean and compression."""
+    if settings.system != "ae2d":
+        model.space.measure(moments)
+        return
+    folder = run.model(settings.compressor, fold.name)
+    if not (folder / "model.json").exists():
+        raise CubesiftError(
+            f"model {settings.name}: no model {settings.compressor!r} of fold {fold.name!r} to compress its "
+            'spectra. Put a [[train]] table of that name with system = "ae" before it.'
+        )
+    compressor = Checkpoint.load(folder).model
+    if not isinstance(compressor, AE) or not isinstance(model.space, ComponentSpace):
+        raise CubesiftError(
+            f"model {settings.name}: its compressor {settings.compressor!r} is no shallow AE."
+        )
+    model.space.take(moments, compressor.encoder, compressor.decoder, float(compressor.space.scale))
+
+
 def train_epochs(
     model: System,
     optimizer: torch.optim.Optimizer,
@@ -118,8 +140,8 @@ def train_epochs(
         losses = []
         model.train()
         for galaxies in feed.batches(order, settings.batch_size, device):
-            latent = model.encode(model.maps(galaxies))
-            errors = model.errors(model.decode(latent), galaxies)
+            latent = model.encode(model.space.maps(galaxies))
+            errors = model.space.errors(model.decode(latent), galaxies)
             missed = redshift_error(model.redshift(latent), standardised(galaxies, redshift, device))
             loss = errors.mean() + settings.redshift_weight * missed
             optimizer.zero_grad()
@@ -144,8 +166,8 @@ def validate(
     mean, std = redshift
     losses, predicted, true = [], [], []
     for galaxies in feed.batches(fold.validation, settings.batch_size, device):
-        latent = model.encode(model.maps(galaxies))
-        losses += model.errors(model.decode(latent), galaxies).tolist()
+        latent = model.encode(model.space.maps(galaxies))
+        losses += model.space.errors(model.decode(latent), galaxies).tolist()
         predicted += (mean + std * model.redshift(latent)).tolist()
         true += [galaxy.redshift for galaxy in galaxies]
     known = np.isfinite(true)
