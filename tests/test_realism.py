@@ -148,10 +148,10 @@ def test_a_survey_further_away_than_the_real_one_is_beyond() -> None:
 
 def test_a_galaxy_more_extreme_than_all_simulated_ones_is_beyond() -> None:
     simulated = np.arange(20.0)
-    assert galaxy_row("x", "", 1, 5.5, simulated, "of 20").verdict == "within"
-    assert galaxy_row("x", "", 1, 20.0, simulated, "of 20").verdict == "beyond"
-    assert galaxy_row("x", "", 1, -1.0, simulated, "of 20").verdict == "beyond"
-    assert galaxy_row("x", "", 1, 5.5, np.array([]), "of 0").verdict == "-"
+    assert galaxy_row("x", "", 1, 5.5, simulated, "nearest").verdict == "within"
+    assert galaxy_row("x", "", 1, 20.0, simulated, "nearest").verdict == "beyond"
+    assert galaxy_row("x", "", 1, -1.0, simulated, "nearest").verdict == "beyond"
+    assert galaxy_row("x", "", 1, 5.5, np.array([]), "nearest").verdict == "-"
 
 
 def test_only_a_survey_of_this_version_can_be_judged(run: Run, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def judge_realism(
     nearest, forming = ([found[int(i)] for i in which] for which in (near, alike))
     rows = [
         row
-        for words, group in ((f"of {len(near)} nearest", nearest), (f"of {len(alike)} star-forming", forming))
+        for words, group in (("nearest", nearest), ("star-forming", forming))
         for row in galaxy_rows(anchors, [one.figures for one in group], words)
         if group
     ]

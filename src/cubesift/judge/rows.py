@@ -41,7 +41,7 @@ def noise_rows(anchors: Anchors, noise: list[Noise], like: list[Spectra]) -> lis
     at = [real["distance"].index(float(d)) for d in (1, 2, 3, 4)]
     chi2 = np.array([one.chi2 for one in noise])
     worst = chi2[np.argmax(np.abs(chi2 - 1))]
-    dim = [i for i in range(len(snr)) if snr[i] < 30]  # above, nothing is negative
+    dim = [i for i in range(len(snr)) if snr[i] < 30]  # above, nothing is negative and the noise is not seen
     return [
         Row(
             "noise correlation 1, 2, 3, 4 spaxels apart",
@@ -53,16 +53,22 @@ def noise_rows(anchors: Anchors, noise: list[Noise], like: list[Spectra]) -> lis
             bool(away.max() <= 0.05),
         ),
         shape_row(np.array(spectra["shape"]), [one.shape for one in like]),
-        # The factor of a cube moves both scatters alike: their ratio tells of shared noise alone.
         spectra_row(
-            "scatter of channels 3 apart / formal error",
-            np.array(spectra["scatter_apart"]),
-            [one.scatter_apart for one in like],
+            "scatter of next channels / formal error",
+            np.array(spectra["scatter"]),
+            [one.scatter for one in like],
+        ),
+        # Where S/N is high, channels further apart differ by what stars are made of. The factor of a cube's
+        # errors moves both scatters alike: their ratio tells of noise that neighbours share.
+        spectra_row(
+            "scatter of channels 3 apart / formal error, S/N < 30",
+            np.array(spectra["scatter_apart"])[dim],
+            [like[i].scatter_apart for i in dim],
         ),
         spectra_row(
-            "scatter of next channels / of channels 3 apart",
-            np.array(spectra["scatter"]) / np.array(spectra["scatter_apart"]),
-            [one.scatter / one.scatter_apart for one in like],
+            "scatter of next channels / 3 apart, S/N < 30",
+            (np.array(spectra["scatter"]) / np.array(spectra["scatter_apart"]))[dim],
+            [like[i].scatter / like[i].scatter_apart for i in dim],
         ),
         spectra_row(
             "share of channels below 0, S/N < 30",

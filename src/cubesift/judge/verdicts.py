@@ -53,7 +53,7 @@ def galaxy_row(what: str, unit: str, digits: int, real: float, simulated: np.nda
         what=f"{what}, {unit}" if unit else what,
         real=f"{real:.{digits}f}",
         simulated=f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})",
-        measure=f"percentile {place:.0f} {among}",
+        measure=f"percentile {place:.0f} of {len(values)} {among}",
         rule="galaxy",
         anchored=True,
         within=0 < place < 100 if len(values) >= FEWEST and np.isfinite(real) else None,
