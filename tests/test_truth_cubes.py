@@ -11,6 +11,8 @@ from cubesift.data.cube import DONOTUSE
 from cubesift.data.door import find_sources
 from cubesift.data.run import Run
 from cubesift.data.store import read_json
+from cubesift.errors import CubesiftError
+from cubesift.making import make
 from cubesift.simulate.noise import SKY_LINE
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.survey import cube_path, simulate_survey, truth_cube_path
@@ -45,6 +47,7 @@ def test_what_the_cube_has_over_its_truth_is_noise_of_chi2_one(run: Run) -> None
             for key in ("CTYPE3", "CRVAL1", "CRVAL2", "CRVAL3", "CD1_1", "CD3_3", "CRPIX1", "BUNIT"):
                 assert true["FLUX"].header[key] == seen["FLUX"].header[key]
             assert true[0].header["SIMULATE"]
+            assert "light before noise" in str(true[0].header["COMMENT"])
             assert list(true[0].header["HISTORY"]) == list(seen[0].header["HISTORY"])
 
 
@@ -52,6 +55,12 @@ def test_no_reader_takes_a_truth_cube_for_a_cube(run: Run) -> None:
     sources = find_sources(run.cubes)
     assert len(sources) == 2
     assert all("LOGCUBE" in source.files[0].name for source in sources)
+
+
+def test_a_streamed_survey_has_no_truth_cubes(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("[simulate]\ntruth_cubes = true\n")
+    with pytest.raises(CubesiftError, match="no cubes to lie beside"):
+        make(tmp_path / "run", recipe=tmp_path / "recipe.toml", stream=True)
 
 
 def test_truth_cubes_are_added_to_the_same_survey(run: Run, tmp_path: Path) -> None:

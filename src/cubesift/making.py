@@ -66,6 +66,10 @@ def make(
         raise CubesiftError(
             "--stream passes on simulated cubes: give --simulate N, or a recipe that simulates"
         )
+    if stream and line.simulate is not None and line.simulate.truth_cubes:
+        raise CubesiftError(
+            "--stream and truth_cubes: a streamed survey has no cubes to lie beside; give one of them"
+        )
     missing = simulating and not are_prepared(run, recipes)
     if missing and stream:
         stream_simulated(run, line, simulate_galaxies, executor, workers)

@@ -40,6 +40,8 @@ def write_truth_cube(
     primary = header_of(about)
     for line in history:
         primary.add_history(line)
+    primary.add_comment("FLUX is the light before noise; IVAR is the formal one of the cube / ERRFACT**2,")
+    primary.add_comment("to which the residual of the sky line at 5578.9 angstrom comes on top.")
     axes = cube_axes(cube)
     with opened(path) as file:
         file.write(header_bytes(primary, first=True))
