@@ -57,16 +57,24 @@ def hosting(kind: str) -> Simulation:
     return replace(SMALL, oddities={kind: SMALL.galaxies})
 
 
+def noise_free(scene: Scene, plants: list[Plant]) -> np.ndarray:
+    """(wave, y, x)"""
+    reached = scene.reached()
+    cube = np.zeros((MANGA_GRID.size, scene.inside.size), np.float32)
+    cube[:, reached] = recorded(scene, plants, reached)
+    return cube.reshape(-1, *scene.inside.shape)
+
+
+ORDINARY: dict[str, np.ndarray] = {}  # noise-free flux of scenes without plants, by plateifu
+
+
 def grown(scene: Scene, kind: str, strength: float, seed: int = 3) -> tuple[Plant, np.ndarray, np.ndarray]:
     """A plant of a strength, and the noise-free flux with it and without, (wave, y, x)."""
     plant = PLANTS[kind](replace(scene, strengths=(strength, strength)), np.random.default_rng(seed))
-    reached = scene.reached()
-    cubes = []
-    for plants in ([plant], []):
-        cube = np.zeros((MANGA_GRID.size, scene.inside.size))
-        cube[:, reached] = recorded(scene, plants, reached)
-        cubes.append(cube.reshape(-1, *scene.inside.shape))
-    return plant, cubes[0], cubes[1]
+    if scene.seen.plateifu not in ORDINARY:
+        ORDINARY[scene.seen.plateifu] = noise_free(scene, [])
+    plain = ORDINARY[scene.seen.plateifu]
+    return plant, noise_free(scene, [plant]), plain
 
 
 def at(cube: np.ndarray, plant: Plant) -> np.ndarray:
@@ -330,7 +338,7 @@ def test_scattered_light_is_smooth(scene: Scene) -> None:
     assert np.abs(step).max() < 1e-3 * at(change, plant).max()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_wavelengths_are_off_by_so_many_kilometres_a_second(seed: int, scene: Scene) -> None:
     for speed in (15.0, 30.0):
         plant, odd, plain = grown(scene, "wavelength_shift", speed, seed)
@@ -369,15 +377,16 @@ def test_repeats_share_what_is_in_the_sky_and_nothing_else() -> None:
 
 
 def test_kinds_are_planted_at_their_rates() -> None:
-    many = replace(SMALL, galaxies=3000, oddities={"ring": 0.1, "flux_step": 0.02, "quasar": 7})
-    found = Counter(kind for n in range(3000) for kind in kinds_in(many, draw_observation(many, n)))
+    many = replace(SMALL, galaxies=800, oddities={"ring": 0.2, "flux_step": 0.05, "quasar": 7})
+    looks = [draw_observation(many, n) for n in range(800)]
+    found = Counter(kind for seen in looks for kind in kinds_in(many, seen))
     assert found["quasar"] == 7
-    assert found["ring"] == pytest.approx(300, abs=60)
-    assert found["flux_step"] == pytest.approx(60, abs=30)
+    assert found["ring"] == pytest.approx(160, abs=40)
+    assert found["flux_step"] == pytest.approx(40, abs=20)
     assert set(found) == {"ring", "flux_step", "quasar"}
-    quarter = replace(many, galaxies=1000, oddities=0.25)
-    found = Counter(kind for n in range(1000) for kind in kinds_in(quarter, draw_observation(quarter, n)))
-    assert found.total() == pytest.approx(250, abs=50)
+    quarter = replace(many, oddities=0.25)
+    found = Counter(kind for seen in looks for kind in kinds_in(quarter, seen))
+    assert found.total() == pytest.approx(200, abs=45)
     assert len(found) == len(PLANTS) - 1  # foreground stars are part of the sky
 
 
@@ -394,7 +403,30 @@ def test_an_unknown_kind_is_named() -> None:
             kinds_in(settings, draw_observation(settings, 0))
 
 
-# Of one's own
+# Files
+
+
+def test_a_file_of_real_quasars_is_planted_from(shared: Path, scene: Scene, tmp_path: Path) -> None:
+    file = shared / "spectra" / "sdss_spectra_on_manga_grid.npz"
+    real = replace(scene, settings=replace(SMALL, quasar_file=str(file)))
+    given, composites = (
+        [PLANTS["quasar"](home, np.random.default_rng(seed)).wavelength for seed in range(12)]
+        for home in (real, scene)
+    )
+    with np.load(file) as spectra:
+        z = spectra["z"]
+    lines = np.array([1216.3, 1546.2, 1905.9, 2800.3, 4853.1, 6564.9])
+    for wavelength in given:
+        if np.isfinite(wavelength):
+            assert np.abs(np.outer(1 + z, lines) - wavelength).min() < 1e-6
+    assert given != composites
+    broken = tmp_path / "quasars.npz"
+    for text, complaint in ((None, "no such file"), (b"PK", "not a file of quasars")):
+        if text is not None:
+            broken.write_bytes(text)
+        lost = replace(scene, settings=replace(SMALL, quasar_file=str(broken)))
+        with pytest.raises(CubesiftError, match=complaint):
+            PLANTS["quasar"](lost, np.random.default_rng(1))
 
 
 def test_a_function_of_ones_own_plants_its_oddity(tmp_path: Path) -> None:
