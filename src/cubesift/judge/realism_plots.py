@@ -59,7 +59,7 @@ def page_of(realism: Realism) -> Figure:
     for axes, where in (
         (panels[0, 0], "lower left"),
         (panels[1, 0], "upper left"),
-        (panels[1, 1], "lower left"),
+        (panels[1, 1], "upper right"),
         (panels[1, 2], "upper right"),
         (panels[2, 0], "upper center"),
         (panels[2, 1], "upper left"),
@@ -125,7 +125,7 @@ def draw_speed(axes: Axes, realism: Realism) -> None:
         1 - real["ellipticity"], real["figures"]["speed"], "o", color=REAL, ms=7, label="7815-3702, real"
     )
     axes.set(
-        xlabel="axis ratio b/a", ylabel="gas velocity: half of 5 to 95 %,\nR < 1.5 Re [km/s]", ylim=(0, None)
+        xlabel="axis ratio b/a", ylabel="gas velocity: half of 5 to 95 %,\nR < 1.5 Re [km/s]", ylim=(0, 280)
     )
 
 
@@ -182,11 +182,9 @@ def draw_scatter(axes: Axes, realism: Realism) -> None:
     _by_snr(axes, realism, "scatter", OURS, "neighbouring channels")
     _by_snr(axes, realism, "scatter_apart", FORMING, "channels 3 apart")
     axes.axhline(1, color=QUIET, lw=0.6)
-    axes.set(
-        xlabel="S/N per channel, 6000 to 7000 Å",
-        ylabel="scatter in the continuum / formal error",
-        xscale="log",
-    )
+    axes.set(xlabel="S/N per channel, 6000 to 7000 Å", ylabel="scatter in the continuum / formal error")
+    axes.set(yscale="log", ylim=(0.5, 8))
+    _plain_numbers(axes.yaxis)
 
 
 def draw_negative(axes: Axes, realism: Realism) -> None:
