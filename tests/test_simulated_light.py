@@ -130,6 +130,33 @@ def test_seeing_narrows_from_g_to_z_as_in_a_real_header(shared: Path) -> None:
         assert float(seeing.at(wave)) == pytest.approx(header[f"{band.upper()}FWHM"], abs=0.005)
 
 
+def test_two_bundles_see_the_same_galaxy() -> None:
+    galaxy, channel = replace(SPIRAL, misalignment=60.0, bar=0.5), slice(2000, 2050)
+    looks = []
+    for side, offset in ((34, (0.0, 0.0)), (54, (1.0, -0.5))):
+        canvas = Canvas(side, offset)
+        sight = Sight(parts_of(galaxy, canvas), canvas, Seeing(2.5))
+        looks.append(sight.flux(channel, np.arange(side**2)).sum(axis=0).reshape(side, side))
+    # Arcsec from the galaxy: 0.5 (spaxel - side / 2) - offset.
+    np.testing.assert_allclose(looks[1][12:46, 9:43], looks[0], rtol=5e-3)
+
+
+@pytest.mark.parametrize("morphology", ["E", "S0"])
+def test_a_galaxy_is_as_flat_as_the_catalogue_says_and_lies_along_its_position_angle(morphology: str) -> None:
+    bulge = {"E": 0.9, "S0": 0.4}[morphology]
+    galaxy = replace(SPIRAL, morphology=morphology, gas=RETIRED, bulge=bulge, young=0.0, pa=125.0, reff=4.0)
+    image = seen(galaxy, gas=False, fwhm=1.0)[2700:2800].mean(axis=0)
+    radius, (y, x) = radii(galaxy), np.indices(image.shape) - SIDE / 2
+    weight = image * (radius < 2)  # of the right shape, if the image is
+    cov = np.cov(np.stack([y.ravel(), -x.ravel()]), aweights=weight.ravel())
+    small, large = np.linalg.eigvalsh(cov)
+    assert np.sqrt(small / large) == pytest.approx(0.6, abs=0.05)
+    north, east = np.linalg.eigh(cov)[1][:, 1]
+    assert np.rad2deg(np.arctan2(east, north)) % 180 == pytest.approx(125, abs=3)
+    ring = image[(radius > 0.9) & (radius < 1.1)]
+    assert ring.std() / ring.mean() < (0.12 if morphology == "E" else 0.25)
+
+
 # Lines
 
 

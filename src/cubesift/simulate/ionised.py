@@ -17,16 +17,18 @@ KNOTS = (0.3, 1.0, 2.0)  # radii in reff at which the abundance is given; in bet
 
 @dataclass(frozen=True)
 class Gas:
-    """Gas of one kind."""
+    """Gas of one kind at one abundance."""
 
-    ratios: dict[str, float]  # observed flux of each line over the whole galaxy's Halpha
-    light: np.ndarray  # of total 1, (fine y, fine x)
+    kind: str  # regions, diffuse or nucleus
+    share: float  # of the galaxy's Halpha that all gas of the kind has
+    ratios: dict[str, float]  # flux of each line over Halpha
+    light: np.ndarray  # Halpha in units of its own, the same for the kind, (fine y, fine x)
     sigma: float  # dispersion, km/s
     speed: float  # of rotation, km/s
 
 
 def gas_layers(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
-    """All kinds of gas; their Halpha adds up to 1.
+    """All kinds of gas; the shares of the kinds add up to 1.
 
     Args:
         galaxy: its class says what share of Halpha each kind has.
@@ -44,11 +46,8 @@ def gas_layers(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> lis
         SEYFERT: (0.6, 0.1, 0.3) if spiral else (0.15, 0.2, 0.65),
     }
     regions, diffuse, nucleus = shares[galaxy.gas]
-    found = []
-    if regions:
-        found += star_forming(galaxy, regions, disc, shape, canvas)
-    if diffuse:
-        found.append(diffuse_gas(galaxy, diffuse, disc, shape, canvas))
+    found = star_forming(galaxy, regions, disc, shape, canvas) if regions else []
+    found.append(diffuse_gas(galaxy, diffuse, disc, shape, canvas))
     if nucleus:
         found.append(nuclear(galaxy, nucleus, disc, canvas))
     return found
@@ -77,19 +76,14 @@ def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas
     radius = disc.radius / galaxy.reff
     born = light * clumps + PSEUDO[galaxy.morphology] * shape.bulge
     born = born * forming_profile(galaxy, radius)
-    born = share * born / born.sum()
     found = []
     for knot, row in zip(KNOTS, np.eye(len(KNOTS)), strict=True):
-        here = born * np.interp(radius, KNOTS, row)
-        amount = float(here.sum())
-        if amount < 1e-4:
-            continue
         nitrogen = float(np.clip(at_reff + slope * (knot - 1), -1.5, -0.33))
         hardness = star_forming_ridge(nitrogen) + above
         dust = max(galaxy.attenuation + galaxy.dust_gradient * (knot - 1), 0.03)
         ratios = line_ratios(nitrogen, hardness, dust, density=120 / (1 + knot))
-        scaled = {name: amount * ratio for name, ratio in ratios.items()}
-        found.append(Gas(scaled, here / amount, 24.0, circular_speed(galaxy)))
+        here = born * np.interp(radius, KNOTS, row)
+        found.append(Gas("regions", share, ratios, here, 24.0, circular_speed(galaxy)))
     return found
 
 
@@ -107,8 +101,7 @@ def diffuse_gas(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas:
     dust = 0.5 * galaxy.attenuation
     ratios = line_ratios(float(nitrogen), float(hardness), dust, density=10)
     sigma = 40.0 if forming else float(np.clip(0.5 * galaxy.dispersion, 50, 120))
-    scaled = {name: share * ratio for name, ratio in ratios.items()}
-    return Gas(scaled, light / light.sum(), sigma, 0.9 * circular_speed(galaxy))
+    return Gas("diffuse", share, ratios, light, sigma, 0.9 * circular_speed(galaxy))
 
 
 def nuclear(galaxy: Galaxy, share: float, disc: Plane, canvas: Canvas) -> Gas:
@@ -122,5 +115,4 @@ def nuclear(galaxy: Galaxy, share: float, disc: Plane, canvas: Canvas) -> Gas:
     dust = 0.8 * max(galaxy.attenuation, 0.3)
     ratios = line_ratios(float(nitrogen), float(hardness), dust, density=400)
     sigma = float(np.clip(galaxy.dispersion * rng.uniform(0.8, 1.3), 100, 300))
-    scaled = {name: share * ratio for name, ratio in ratios.items()}
-    return Gas(scaled, light / light.sum(), sigma, 0.5 * circular_speed(galaxy))
+    return Gas("nucleus", share, ratios, light, sigma, 0.5 * circular_speed(galaxy))

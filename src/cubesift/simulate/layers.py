@@ -26,6 +26,7 @@ from cubesift.simulate.structure import (
 
 DISC_KNOTS = (0.15, 0.6, 1.2, 2.2)  # radii in reff at which populations are given; in between they mix
 BULGE_KNOTS = (0.1, 0.5, 1.5)
+EVERYTHING = 110  # spaxels around a galaxy that hold all its light, but for the wings of the largest
 FAINT = 1e-4  # share of the galaxy's light below which a layer is left out
 # Stars of the last gigayear under constant star formation, as shares of their light at 7480 angstrom: about
 # equal from decade to decade of age, since light per mass falls nearly as 1 / age (by eye).
@@ -46,30 +47,51 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
 
     Stars first, then gas: the gas has no light between its lines.
     """
+    bright, alpha, totals = totals_of(galaxy)
     plane = plane_of(galaxy, canvas)
     shape = shape_of(galaxy, plane, canvas)
-    layers = [layer for layer in star_layers(galaxy, plane, shape) if layer.light.sum() > FAINT]
-    whole = sum((layer.spectrum * layer.light.sum() for layer in layers), np.zeros(REST.size))
-    bright = total_flux(galaxy, whole)
     sine = float(np.sin(np.deg2rad(galaxy.inclination)))
     parts = []
-    for layer in layers:
+    for layer in star_layers(galaxy, plane, shape):
+        if layer.light.sum() < FAINT:
+            continue
         turning = rotation(galaxy, plane, sine, stars_speed(galaxy, layer.sigma))
         step = max(STAR_STEP, 0.4 * layer.sigma)
         velocities, maps = canvas.by_velocity(layer.light, turning, step)
         spectra = moving(layer.spectrum, unshared(layer.sigma, step), velocities, galaxy.redshift)
         parts.append(Part(bright * spectra, maps))
-
-    # Flux of Halpha from its equivalent width; observed flux is the rest one's, width grows by 1 + z.
-    alpha = bright * galaxy.halpha * whole[REST.between(6500, 6630)].mean()
     disc, sine = gas_plane(galaxy, canvas)
     for gas in gas_layers(galaxy, disc, shape, canvas):
-        turning = rotation(galaxy, disc, sine, gas.speed)
-        velocities, maps = canvas.by_velocity(gas.light, turning, GAS_STEP)
+        light = gas.share / totals[gas.kind] * gas.light
+        if light.sum() < FAINT:
+            continue
+        velocities, maps = canvas.by_velocity(light, rotation(galaxy, disc, sine, gas.speed), GAS_STEP)
+        # Observed flux is the rest one's, width grows by 1 + z.
         fluxes = {name: alpha * ratio for name, ratio in gas.ratios.items()}
         spectra = glowing(fluxes, unshared(gas.sigma, GAS_STEP), velocities, galaxy.redshift)
         parts.append(Part(spectra, maps))
     return parts
+
+
+def totals_of(galaxy: Galaxy) -> tuple[float, float, dict[str, float]]:
+    """What the whole galaxy adds up to, whatever part of it a bundle sees.
+
+    Returns:
+        Scale of the stars' spectra (1e-17 erg/s/cm2/angstrom for a mean of 1 in r), flux of Halpha, and the
+        light of each kind of gas in its own units.
+    """
+    sky = Canvas(EVERYTHING, fine=1)
+    plane = plane_of(galaxy, sky)
+    shape = shape_of(galaxy, plane, sky)
+    layers = star_layers(galaxy, plane, shape)
+    light = sum(float(layer.light.sum()) for layer in layers)
+    whole = sum((layer.spectrum * (layer.light.sum() / light) for layer in layers), np.zeros(REST.size))
+    bright = total_flux(galaxy, whole)
+    totals: dict[str, float] = {}
+    for gas in gas_layers(galaxy, gas_plane(galaxy, sky)[0], shape, sky):
+        totals[gas.kind] = totals.get(gas.kind, 0.0) + float(gas.light.sum())
+    # Flux of Halpha from its equivalent width.
+    return bright, bright * galaxy.halpha * float(whole[REST.between(6500, 6630)].mean()), totals
 
 
 def star_layers(galaxy: Galaxy, plane: Plane, shape: Shape) -> list[Stars]:

@@ -33,11 +33,12 @@ class Canvas:
 
     side: int  # of the cube, spaxels
     offset: tuple[float, float] = (0.0, 0.0)  # arcsec, y and x of the galaxy from the cube's centre
+    fine: int = FINE  # cells along a spaxel
 
     @property
     def cell(self) -> float:
         """Side of a cell, arcsec."""
-        return SPAXEL / FINE
+        return SPAXEL / self.fine
 
     @property
     def middle(self) -> float:
@@ -47,8 +48,8 @@ class Canvas:
     @cached_property
     def places(self) -> np.ndarray:
         """Centres of the cells along one axis, in spaxels of the cube (0 = centre of its first)."""
-        count = (self.side + 2 * ROOM) * FINE
-        return np.asarray((np.arange(count) + 0.5) / FINE - 0.5 - ROOM)
+        count = (self.side + 2 * ROOM) * self.fine
+        return np.asarray((np.arange(count) + 0.5) / self.fine - 0.5 - ROOM)
 
     @cached_property
     def y(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import brentq
 from scipy.special import gamma, gammainc
 
@@ -13,6 +13,7 @@ from cubesift.data.wavelength import SPEED_OF_LIGHT
 from cubesift.simulate.galaxies import Galaxy
 from cubesift.simulate.light import Canvas
 
+TILE, TILE_CELL = 300, 1 / 6  # cells of the field of clumps along one side, and their size in arcsec
 THINNEST = 0.12  # axis ratio below which a plane is not deprojected further
 # Share of the disc's star formation that goes on in the bulge, too: pseudobulges (Kormendy & Kennicutt 2004).
 PSEUDO = {"E": 0.0, "S0": 0.0, "S1": 0.5, "S2": 0.9}
@@ -125,18 +126,19 @@ def shape_of(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> Shape:
     phase = np.random.default_rng([galaxy.texture, 2]).uniform(0, 2 * np.pi)
     lean = galaxy.lopsided * np.minimum(plane.radius / (1.5 * reff), 1)
     disc = disc * arms * (1 + lean * np.cos(plane.azimuth - phase))
-    return Shape(bulge, barred * bar_shape(galaxy, plane), disc, born)
+    return Shape(bulge, barred * bar_shape(galaxy, plane, area), disc, born)
 
 
-def bar_shape(galaxy: Galaxy, plane: Plane) -> np.ndarray:
-    """A flat, boxy bar of total 1, a third as wide as long."""
+def bar_shape(galaxy: Galaxy, plane: Plane, area: float) -> np.ndarray:
+    """A flat, boxy bar of total 1, a third as wide as long: exp(-m**3) on superellipses of exponent 2.5."""
     if galaxy.bar == 0:
         return np.zeros_like(plane.radius)
     half = galaxy.bar * galaxy.reff
     away = plane.azimuth - np.deg2rad(galaxy.bar_angle)
     along, across = plane.radius * np.cos(away) / half, plane.radius * np.sin(away) / (0.33 * half)
     light = np.exp(-((np.abs(along) ** 2.5 + np.abs(across) ** 2.5) ** (3 / 2.5)))
-    return np.asarray(light / light.sum())
+    inside = 4 * gamma(1.4) ** 2 / gamma(1.8) * 0.33 * half**2 * plane.flat  # area where m < 1, arcsec**2
+    return np.asarray(area * light / (inside * gamma(2 / 3) * 2 / 3))
 
 
 def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
@@ -154,14 +156,18 @@ def texture(galaxy: Galaxy, plane: Plane, canvas: Canvas) -> tuple[np.ndarray, n
     most = {"E": 0.0, "S0": 0.05, "S1": 0.8, "S2": 1.0}[galaxy.morphology] * rng.uniform(0.5, 1.2)
     strength = most * (1 - np.exp(-((plane.radius / (begins * galaxy.reff)) ** 2)))
     arms = np.exp(strength * wave) / np.i0(strength)  # narrower than a cosine; mean 1 along a circle
-    field = np.zeros(canvas.x.shape)
+    # Laid out around the galaxy, so that a repeat in another bundle sees the same clumps.
+    field = np.zeros((TILE, TILE))
     for kiloparsec, weight in ((0.15, 0.5), (0.4, 0.7), (1.0, 0.6)):
-        grain = rng.standard_normal(canvas.x.shape)
-        grain = gaussian_filter(grain, np.clip(kiloparsec * arcsec_per_kpc(galaxy) / canvas.cell, 0.7, 12))
+        grain = rng.standard_normal(field.shape)
+        size = np.clip(kiloparsec * arcsec_per_kpc(galaxy) / TILE_CELL, 0.7, 12)
+        grain = gaussian_filter(grain, size, mode="wrap")
         field += weight * grain / grain.std()
     smooth = {"E": 0.3, "S0": 0.5, "S1": 0.9, "S2": 1.0}[galaxy.morphology]
     clumps = np.exp(0.65 * smooth * field)
-    return 1 + 0.35 * (arms - 1), np.asarray(arms * clumps / clumps.mean())
+    places = np.stack([canvas.y, canvas.x]) / TILE_CELL + TILE / 2
+    seen = map_coordinates(clumps / clumps.mean(), places, order=1, mode="grid-wrap")
+    return 1 + 0.35 * (arms - 1), np.asarray(arms * seen)
 
 
 def forming_profile(galaxy: Galaxy, radius: np.ndarray | float) -> np.ndarray:
