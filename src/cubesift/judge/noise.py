@@ -103,19 +103,21 @@ def noise_of(revealed: Revealed, error_factor: float, targets: np.ndarray) -> No
     good = cube.ivar > 0
     good[(wave > SKY_LINE[0]) & (wave < SKY_LINE[1])] = False
     noise = np.where(good, (cube.flux - revealed.clean) * np.sqrt(cube.ivar), 0)
-    chi2 = float(np.sum(noise.astype(float) ** 2) / good.sum() / error_factor**2)
+    chi2 = float(np.sum(np.square(noise), dtype=float) / good.sum() / error_factor**2)
     blue, red = ((wave > low) & (wave < high) for low, high in (CORRELATED, SHARED))
     near, _ = _correlation(noise[blue], good[blue])
     usable = good.mean(axis=0) > 0.8
+    middle = (wave > REFERENCE[0]) & (wave < REFERENCE[1])
     rows, columns = np.nonzero(usable)
-    flux, ivar = cube.flux[:, rows, columns].T, (cube.ivar * good)[:, rows, columns].T
-    snr = np.median((flux * np.sqrt(ivar))[:, (wave > REFERENCE[0]) & (wave < REFERENCE[1])], axis=1)
+    snr = np.median(cube.flux[middle][:, usable] * np.sqrt(cube.ivar[middle][:, usable]), axis=0)
     like = []
     for target in targets:
         away = np.abs(np.log(np.maximum(snr, 1e-3) / target))
         chosen = np.argsort(away, kind="stable")[:EACH]
         chosen = chosen[away[chosen] < np.log(1 + LIKE)]
-        like.append(spectra_of(flux[chosen].astype(float), ivar[chosen].astype(float), wave, cube.redshift))
+        at = (slice(None), rows[chosen], columns[chosen])
+        flux, ivar = cube.flux[at].T.astype(float), (cube.ivar[at] * good[at]).T.astype(float)
+        like.append(spectra_of(flux, ivar, wave, cube.redshift))
     return Noise(
         correlation=near,
         shared=_correlation(noise[red], good[red])[1],

@@ -98,7 +98,7 @@ def survey_row(
     distance = ks_distance(values, weights, simulated)
     # 95 % of samples of so many stay below (Kolmogorov); the catalogue itself is many times larger.
     limit = 1.358 / np.sqrt(drawn)
-    middle = float(np.interp(0.5, np.cumsum(weights), values))
+    middle = float(values[np.searchsorted(np.cumsum(weights), 0.5)])
     return Row(
         what=what,
         real=f"median {middle:.{digits}f}",
