@@ -137,6 +137,7 @@ def figures_of(maps: Maps) -> dict[str, float]:
         "halpha_width_change": outer["halpha_width"] - inner["halpha_width"],
         "nitrogen": middle["nitrogen"] if lit else float("nan"),
         "oxygen": middle["oxygen"] if lit else float("nan"),
+        "balmer": middle["balmer"] if lit else float("nan"),
         "speed": float(speed),
     }
 
@@ -144,7 +145,7 @@ def figures_of(maps: Maps) -> dict[str, float]:
 def _within(maps: Maps, low: float, high: float) -> dict[str, float]:
     """Properties of one annulus; nan where it has fewer than five spaxels."""
     inside = (maps.radius >= low) & (maps.radius < high)
-    names = ("snr", "dn4000", "halpha_width", "nitrogen", "oxygen")
+    names = ("snr", "dn4000", "halpha_width", "nitrogen", "oxygen", "balmer")
     if inside.sum() < 5:
         return dict.fromkeys(names, float("nan"))
     alpha, beta, nitrogen, oxygen = (
@@ -161,4 +162,5 @@ def _within(maps: Maps, low: float, high: float) -> dict[str, float]:
         "halpha_width": alpha / stars if stars > 0 else float("nan"),
         "nitrogen": log_ratio(nitrogen, alpha),
         "oxygen": log_ratio(oxygen, beta),
+        "balmer": alpha / beta if beta > 0 else float("nan"),
     }

@@ -19,6 +19,7 @@ FIGURES = {  # of a galaxy: name, unit, digits
     "halpha_width_change": ("EW of Halpha, 1 to 1.5 Re minus inner 0.5 Re", "Å", 1),
     "nitrogen": ("log [N II] / Halpha, R < 1 Re", "", 2),
     "oxygen": ("log [O III] / Hbeta, R < 1 Re", "", 2),
+    "balmer": ("Halpha / Hbeta, R < 1 Re", "", 2),
     "speed": ("gas velocity, half of 5 to 95 %, R < 1.5 Re", "km/s", 0),
 }
 
