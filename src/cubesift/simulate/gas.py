@@ -119,7 +119,7 @@ def activity(nitrogen: float, hardness: float) -> float:
 
 
 def line_ratios(
-    nitrogen: float, hardness: float, attenuation: float, density: float = 100.0
+    nitrogen: float, hardness: float, attenuation: float, density: float = 100.0, diffuse: float = 0.0
 ) -> dict[str, float]:
     """Observed fluxes of all lines with Halpha = 1, from two coordinates of the BPT diagram.
 
@@ -131,6 +131,7 @@ def line_ratios(
         hardness: log [O III] 5008 / Hbeta.
         attenuation: A_V of the gas, mag, O'Donnell (1994).
         density: electrons per cm3.
+        diffuse: dex by which [S II], [O I] and [N I] are stronger than on these loci.
     """
     nii, oiii = 10**nitrogen, 10**hardness
     active = activity(nitrogen, hardness)
@@ -141,8 +142,9 @@ def line_ratios(
         hard = liner + seyfert * (strong - liner)
         return float(10 ** (forming + active * (hard - forming)))
 
-    sii = level(-0.47 - 0.3 * poor**2 - 0.2 * max(poor, 0), 0.0, -0.2)
-    oi = level(-1.85 - 0.5 * poor, -0.75, -1.0)
+    low = 10**diffuse
+    sii = low * level(-0.50 - 0.3 * poor**2 - 0.2 * max(poor, 0), 0.0, -0.2)
+    oi = low * level(-1.85 - 0.5 * poor, -0.75, -1.0)
     oii = level(0.5 - 1.2 * max(poor, 0), 0.65, 0.45)
     red, blue = 0.4315 * (2107 + density) / (627.1 + density), 0.3771 * (2468 + density) / (638.4 + density)
     over_alpha = {
@@ -169,8 +171,8 @@ def line_ratios(
         "NeV3427": 0.06 * seyfert * oiii,
         "NeV3347": 0.022 * seyfert * oiii,
         "HeII": 0.004 + 0.02 * active * oiii,
-        "NI5199": 0.008 + 0.06 * active,
-        "NI5201": 0.006 + 0.05 * active,
+        "NI5199": low * (0.008 + 0.06 * active),
+        "NI5201": low * (0.006 + 0.05 * active),
         "SIII9071": 0.20,
         "SIII9533": 0.20 * 2.44,
     }

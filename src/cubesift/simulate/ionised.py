@@ -39,8 +39,8 @@ def gas_layers(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> lis
     spiral = galaxy.morphology in ("S1", "S2")
     shares = {  # star-forming regions, diffuse gas, nucleus: by eye, so that centres are of the class's kind
         RETIRED: (0.0, 0.85, 0.15),
-        STAR_FORMING: (0.95, 0.05, 0.0),
-        COMPOSITE: (0.75, 0.11, 0.14),
+        STAR_FORMING: (0.72, 0.28, 0.0),
+        COMPOSITE: (0.61, 0.25, 0.14),
         # In spirals a LI(N)ER is the middle of a star-forming disc, in early types all of it (Belfiore+2016).
         LINER: (0.55, 0.2, 0.25) if spiral else (0.0, 0.75, 0.25),
         SEYFERT: (0.6, 0.1, 0.3) if spiral else (0.15, 0.2, 0.65),
@@ -61,46 +61,57 @@ def settled(galaxy: Galaxy, disc: Plane, shape: Shape, canvas: Canvas) -> tuple[
     return shape.disc, shape.born
 
 
-def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
-    """H II regions, whose abundance falls outwards along the star-forming ridge.
+def abundance(galaxy: Galaxy, radius: float) -> tuple[float, float]:
+    """log [N II]/Halpha and log [O III]/Hbeta of H II regions at a radius in reff.
 
-    log [N II]/Halpha at reff follows mass (mass-metallicity relation of Sanchez+2017 in the N2 calibration of
+    The first follows mass at reff (mass-metallicity relation of Sanchez+2017 in the N2 calibration of
     Marino+2013, 12 + log O/H = 8.743 + 0.462 N2, rounded), its gradient is -0.1 dex of O/H per reff
-    (Sanchez+2014), flat in dwarfs (Belfiore+2017).
+    (Sanchez+2014), flat in dwarfs (Belfiore+2017); the second lies on the star-forming ridge.
     """
     rng = np.random.default_rng([galaxy.texture, 3])
     at_reff = -0.50 + 0.35 * (galaxy.logmass - 10.3) + rng.normal(0, 0.07)
     slope = -0.10 / 0.462 * np.clip((galaxy.logmass - 9) / 1.5, 0.1, 1.2) * rng.uniform(0.5, 1.5)
     above = rng.normal(0, 0.07)  # scatter of galaxies about the ridge
+    nitrogen = float(np.clip(at_reff + slope * (radius - 1), -1.5, -0.33))
+    return nitrogen, star_forming_ridge(nitrogen) + above
+
+
+def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
+    """H II regions, whose abundance and dust change outwards."""
     light, clumps = settled(galaxy, disc, shape, canvas)
     radius = disc.radius / galaxy.reff
     born = light * clumps + PSEUDO[galaxy.morphology] * shape.bulge
     born = born * forming_profile(galaxy, radius)
     found = []
     for knot, row in zip(KNOTS, np.eye(len(KNOTS)), strict=True):
-        nitrogen = float(np.clip(at_reff + slope * (knot - 1), -1.5, -0.33))
-        hardness = star_forming_ridge(nitrogen) + above
         dust = max(galaxy.attenuation + galaxy.dust_gradient * (knot - 1), 0.03)
-        ratios = line_ratios(nitrogen, hardness, dust, density=120 / (1 + knot))
+        ratios = line_ratios(*abundance(galaxy, knot), dust, density=120 / (1 + knot))
         here = born * np.interp(radius, KNOTS, row)
         found.append(Gas("regions", share, ratios, here, 24.0, circular_speed(galaxy)))
     return found
 
 
 def diffuse_gas(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas: Canvas) -> Gas:
-    """Gas between the regions, or all there is in early types: LI(N)ER-like, as wide as the starlight.
+    """Gas between the regions, or all there is in early types, which old stars make LI(N)ER-like.
 
-    Ratios between those of regions and of old stars' ionisation (Zhang+2017; Belfiore+2016).
+    Between regions it has 0.12 dex more [N II], 0.25 more [O III] and twice the [S II], the more of the light
+    the fainter Halpha is (Zhang+2017), which is farther out; in early types see Belfiore+2016. By eye.
     """
     rng = np.random.default_rng([galaxy.texture, 4])
-    forming = galaxy.gas in (STAR_FORMING, COMPOSITE)
-    nitrogen = rng.normal(-0.25 if forming else 0.0, 0.07) + 0.15 * min(galaxy.logmass - 10.5, 0.5)
-    hardness = rng.normal(0.0 if forming else 0.3, 0.1)
     light, _ = settled(galaxy, disc, shape, canvas)
-    light = shape.bulge + shape.bar + 0.8 * light
-    dust = 0.5 * galaxy.attenuation
-    ratios = line_ratios(float(nitrogen), float(hardness), dust, density=10)
-    sigma = 40.0 if forming else float(np.clip(0.5 * galaxy.dispersion, 50, 120))
+    extra = 0.0
+    if galaxy.gas in (STAR_FORMING, COMPOSITE):
+        nitrogen, hardness = abundance(galaxy, 1.0)
+        nitrogen, hardness = nitrogen + 0.12 + rng.normal(0, 0.03), hardness + 0.25 + rng.normal(0, 0.08)
+        outwards = np.sqrt(np.clip(disc.radius / galaxy.reff, 0.3, 2.5))
+        light, sigma = (0.3 * shape.bulge + shape.bar + light) * outwards, 40.0
+        extra = 0.2
+    else:
+        nitrogen = rng.normal(0.0, 0.07) + 0.15 * min(galaxy.logmass - 10.5, 0.5)
+        hardness = rng.normal(0.3, 0.1)
+        light = shape.bulge + shape.bar + 0.8 * light
+        sigma = float(np.clip(0.5 * galaxy.dispersion, 50, 120))
+    ratios = line_ratios(float(nitrogen), float(hardness), 0.5 * galaxy.attenuation, 10.0, extra)
     return Gas("diffuse", share, ratios, light, sigma, 0.9 * circular_speed(galaxy))
 
 
