@@ -118,22 +118,19 @@ def spectra_anchor(data: Path) -> dict[str, Any]:
 
 
 def survey_anchor(data: Path) -> dict[str, Any]:
-    """Quantiles of the catalogue's columns, bundle by bundle, for rows with all of them."""
-    bundles: dict[str, dict[str, Any]] = {}
+    """Quantiles of the catalogue's columns, bundle by bundle, of rows with a redshift and that column."""
     names = {"redshift": "nsa_z", "reff": "reff", "logmass": "logmass"}
-    kept: dict[str, list[list[float]]] = {}
-    for row in rows_of(data):
-        values = [float(row[name]) if row[name] else np.nan for name in names.values()]
-        if row["ifusize"] and np.isfinite(values).all() and values[0] > 0 and values[1] > 0:
-            kept.setdefault(row["ifusize"], []).append(values)
-    for size in sorted(kept, key=int):
-        table = np.array(kept[size])
-        quantiles = np.quantile(table, (np.arange(100) + 0.5) / 100, axis=0)
-        bundles[size] = {"count": len(table), **dict(zip(names, quantiles.T.tolist(), strict=True))}
-    return {
-        "source": "manga_truth_table.csv: 10,902 real cubes, joined from published tables",
-        "bundles": bundles,
-    }
+    bundles: dict[str, dict[str, Any]] = {}
+    galaxies = [row for row in rows_of(data) if row["nsa_z"] and float(row["nsa_z"]) > 0]
+    for size in sorted({row["ifusize"] for row in galaxies}, key=int):
+        kept = [row for row in galaxies if row["ifusize"] == size]
+        bundles[size] = {"count": len(kept)}
+        for name, column in names.items():
+            values = np.array([float(row[column]) for row in kept if row[column]])
+            # 0 and below: not measured.
+            quantiles = np.quantile(values[values > 0], (np.arange(100) + 0.5) / 100)
+            bundles[size][name] = quantiles.tolist()
+    return {"source": "table of 10,902 real cubes, joined from published tables", "bundles": bundles}
 
 
 def stars_anchor(data: Path) -> dict[str, Any]:
