@@ -1,4 +1,21 @@
-"""Oddities of one's own: every function of a Python file plants one, and is called as it is."""
+"""Oddities of one's own: every function of a Python file plants one, and its kind has the function's name.
+
+Such a file, for `cubesift simulate RUN --oddities beacon.py`:
+
+    import numpy as np
+
+    from cubesift.simulate.gas import glowing
+    from cubesift.simulate.plants import Plant, point
+
+
+    def beacon(scene, rng):
+        # Three narrow lines, evenly spaced, that no galaxy has.
+        y, x = scene.elsewhere(rng)  # spaxels, inside the bundle and off the nucleus
+        first = rng.uniform(5000, 8000)  # angstrom
+        fluxes = {str(first + 100 * step): 10.0 for step in range(3)}  # 1e-17 erg/s/cm2
+        spectrum = glowing(fluxes, sigma=50.0, velocities=np.zeros(1), redshift=0.0)[0]
+        return Plant("beacon", y, x, wavelength=first, light=point(scene, spectrum, y, x))
+"""
 
 from __future__ import annotations
 
@@ -17,32 +34,13 @@ from cubesift.simulate.settings import content
 
 Planting = Callable[[Scene, np.random.Generator], Plant]
 
-EXAMPLE = '''\
-"""A beacon: three narrow lines, evenly spaced, that no galaxy has."""
-
-import numpy as np
-
-from cubesift.data.wavelength import MANGA_GRID
-from cubesift.simulate.gas import glowing
-from cubesift.simulate.plants import Plant, point
-
-
-def beacon(scene, rng):
-    """Three lines of 1e-16 erg/s/cm2 each."""
-    y, x = scene.elsewhere(rng)  # spaxels, inside the bundle and off the nucleus
-    first = rng.uniform(5000, 8000)
-    lines = {str(first + 100 * step): 10.0 for step in range(3)}
-    spectrum = glowing(lines, 50.0, np.zeros(1), 0.0)[0]  # in units of 1e-17
-    return Plant("beacon", y, x, wavelength=first, light=point(scene, spectrum, y, x))
-'''
-
 
 @lru_cache(maxsize=4)
 def own_kinds(file: str) -> dict[str, Planting]:
     """The functions of a file by their names, in its order; names with an underscore in front are its own.
 
     Each is called with a `Scene` and a random generator and returns a `Plant`. What the plant adds to the
-    sky is in every observation of the galaxy, what it spoils in the first alone. `EXAMPLE` is such a file.
+    sky is in every observation of the galaxy, what it spoils in the first alone.
 
     Args:
         file: a path; every process that simulates reads it, so it must be there for all.

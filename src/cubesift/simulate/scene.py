@@ -98,9 +98,12 @@ class Scene:
         side = self.canvas.side
         if not np.isfinite(spread):
             return slice(0, side), slice(0, side)
-        row, column = (int(np.clip(np.rint(place), 0, side - 1)) for place in (y, x))
-        reach = int(spread)
-        return tuple(slice(max(at - reach, 0), at + reach + 1) for at in (row, column))  # type: ignore[return-value]
+
+        def around(place: float) -> slice:
+            middle = int(np.clip(np.rint(place), 0, side - 1))
+            return slice(max(middle - int(spread), 0), min(middle + int(spread) + 1, side))
+
+        return around(y), around(x)
 
     def near(self, y: float, x: float, radius: float) -> np.ndarray:
         """Spaxels within `radius` spaxels of a place, (y, x) bool."""
