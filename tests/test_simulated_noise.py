@@ -10,8 +10,9 @@ from astropy.io import fits
 from pydantic import ValidationError
 from scipy.ndimage import median_filter
 
-from cubesift.data.cube import DONOTUSE, LOWCOV, NOCOV
+from cubesift.data.cube import DONOTUSE, LOWCOV, MANGA_CHANNEL_CORRELATION, NOCOV
 from cubesift.data.wavelength import MANGA_GRID
+from cubesift.prepare.steps import rebinned, rebinned_ivar
 from cubesift.simulate.cube import Simulated, simulate_galaxy
 from cubesift.simulate.exposure import formal_variance
 from cubesift.simulate.noise import (
@@ -19,6 +20,7 @@ from cubesift.simulate.noise import (
     correlation,
     coverage_variance,
     distance_inside,
+    noise_planes,
     quality_bits,
     residual_share,
     shared_noise,
@@ -64,6 +66,56 @@ def test_noise_is_shared_by_neighbours_as_in_manga() -> None:
     edge, middle = noise[:, 0, 0], noise[:, 17, 17]
     assert np.var(edge) == pytest.approx(1, abs=0.25)
     assert np.var(middle) == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("channels", [(), (0.3,), MANGA_CHANNEL_CORRELATION])
+def test_channels_share_noise_as_asked_also_from_piece_to_piece(channels: tuple[float, ...]) -> None:
+    pieces = noise_planes(np.random.default_rng(6), [150, 1, 2, 300], 34, channels)
+    noise = np.concatenate(list(pieces)).astype(float)
+    assert len(noise) == 453
+    assert np.var(noise) == pytest.approx(1, abs=0.02)
+    for lag, expected in zip(range(1, 5), (*channels, 0, 0, 0, 0), strict=False):
+        assert np.mean(noise[lag:] * noise[:-lag]) == pytest.approx(expected, abs=0.02)
+    seam = np.mean(noise[150] * noise[149]) + np.mean(noise[153] * noise[152])
+    assert seam / 2 == pytest.approx(channels[0] if channels else 0, abs=0.25)
+
+
+def test_simulated_channels_share_as_much_noise_as_those_of_faint_real_spectra(
+    shared: Path, three: list[Simulated]
+) -> None:
+    with fits.open(shared / "manga" / "MaNGA_test_spectra.fits.gz") as hdus:
+        flux, ivar = (hdus[name].data[[6, 7]].astype(float) for name in ("FLUX", "IVAR"))
+    real = np.mean([shared_by_channels(*pair) for pair in zip(flux, ivar, strict=True)], axis=0)
+    faint = []
+    for cube in (one.cube for one in three):
+        signal_to_noise = np.median(cube.flux * np.sqrt(cube.ivar), axis=0)
+        y, x = np.nonzero((signal_to_noise > 1) & (signal_to_noise < 20))
+        faint += [
+            shared_by_channels(cube.flux[:, a, b], cube.ivar[:, a, b]) for a, b in zip(y, x, strict=True)
+        ]
+    assert len(faint) > 50
+    assert np.mean(faint, axis=0) == pytest.approx(real, abs=0.08)
+
+
+def shared_by_channels(flux: np.ndarray, ivar: np.ndarray) -> list[float]:
+    """Correlation of a channel's noise with the next three, where the spectrum is smooth and the sky dark."""
+    piece = MANGA_GRID.between(5700, 8300)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        noise = np.clip((flux - median_filter(flux, 25)) * np.sqrt(ivar), -4, 4)[piece]
+    return [float(np.corrcoef(noise[lag:], noise[:-lag])[0, 1]) for lag in (1, 2, 3)]
+
+
+def test_the_mean_of_channels_is_as_noisy_as_what_they_share_says() -> None:
+    (noise,) = noise_planes(np.random.default_rng(7), [4096], 8, MANGA_CHANNEL_CORRELATION)
+    spaxels = noise.transpose(1, 2, 0)
+    for width in (2, 4, 16):
+        ivar = rebinned_ivar(np.ones_like(spaxels), width, MANGA_CHANNEL_CORRELATION)
+        assert np.mean(rebinned(spaxels, width) ** 2 * ivar) == pytest.approx(1, abs=0.05)
+
+
+def test_correlations_that_no_noise_has_are_refused() -> None:
+    with pytest.raises(ValueError, match="no noise has these correlations"):
+        Simulation(channel_correlation=(0.8,))
 
 
 def test_neighbours_share_as_much_as_the_real_correlation_matrix_says(shared: Path) -> None:

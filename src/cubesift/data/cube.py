@@ -14,6 +14,10 @@ NOCOV, LOWCOV, DEADFIBER, FORESTAR, DONOTUSE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1
 # Noise of neighbouring spaxels: rho(d) = exp(-d**2 / 2 sigma**2), d in spaxels (Law+2016, MaNGA DRP).
 MANGA_NOISE_SIGMA = 1.92
 
+# Noise of a channel with the next, and with the next but one: from the two real spectra that are faint enough
+# to tell, 0.19 and 0.28, -0.20 and -0.13; farther apart they have 0.03 at most (docs/log.md).
+MANGA_CHANNEL_CORRELATION = (0.23, -0.17)
+
 
 @dataclass
 class Cube:
@@ -35,7 +39,7 @@ class Cube:
     psf_fwhm: float = 2.5  # arcsec, r band; nan = not known
     ebv: float = 0.0  # Galactic E(B-V), mag, still in the flux; 0 where it was taken out
     noise_sigma: float = MANGA_NOISE_SIGMA  # spaxels; 0 = spaxels are independent
-    channel_correlation: float = 0.0  # of the noise of neighbouring channels, from rebinning
+    channel_correlation: tuple[float, ...] = ()  # of a channel's noise with the next, the next but one, ...
     instrument: str = "MaNGA"
     quality: int = 0  # DRP3QUAL
     source: str = ""  # the file it was read from

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cubesift.data.cards import Hdu, Header, number
-from cubesift.data.cube import DONOTUSE, NOCOV, Cube
+from cubesift.data.cube import DONOTUSE, MANGA_CHANNEL_CORRELATION, NOCOV, Cube
 from cubesift.data.lattice import on_lattice, trouble_with
 from cubesift.data.stream import FitsStream
 from cubesift.data.wavelength import MANGA_GRID
@@ -224,6 +224,7 @@ def _described(
         spaxel=_spaxel(header),
         psf_fwhm=number(header, "RFWHM", number(header, "GFWHM")),
         ebv=ebv if ebv >= 0 else 0.0,
+        channel_correlation=MANGA_CHANNEL_CORRELATION,
         quality=int(number(header, "DRP3QUAL", 0)),
         source=str(path),
         notes=notes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -135,19 +135,19 @@ def rebinned(values: np.ndarray, width: int) -> np.ndarray:
     return np.asarray(values[:, :, : whole * width].reshape(*values.shape[:2], whole, width).mean(axis=3))
 
 
-def rebinned_ivar(ivar: np.ndarray, width: int, correlation: float) -> np.ndarray:
+def rebinned_ivar(ivar: np.ndarray, width: int, correlation: Sequence[float]) -> np.ndarray:
     """(y, x, wave) -> (y, x, wave // width): ivar of the mean of `width` channels; one bad, all bad.
 
-    `correlation` is that of the noise of neighbouring channels (0 in MaNGA): its covariance is added.
+    `correlation` is that of a channel's noise with the next, the next but one, ...: its covariance is added.
     """
     whole = ivar.shape[2] // width
     parts = ivar[:, :, : whole * width].reshape(*ivar.shape[:2], whole, width)
-    with np.errstate(divide="ignore"):
-        sigma = 1 / np.sqrt(parts)
-        variance = (sigma**2).sum(axis=3)
-        if correlation:
-            variance += 2 * correlation * (sigma[..., 1:] * sigma[..., :-1]).sum(axis=3)
-        return np.asarray(width**2 / variance, dtype=np.float32)
+    good = (parts > 0).all(axis=3)
+    sigma = 1 / np.sqrt(np.where(good[..., None], parts, 1))
+    variance = (sigma**2).sum(axis=3)
+    for apart, shared in enumerate(correlation, start=1):
+        variance += 2 * shared * (sigma[..., apart:] * sigma[..., :-apart]).sum(axis=3)
+    return np.asarray(width**2 / variance * good, dtype=np.float32)
 
 
 def rebinned_bits(bits: np.ndarray, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cubesift.data.cube import DONOTUSE, Cube
+from cubesift.data.cube import DONOTUSE, MANGA_CHANNEL_CORRELATION, Cube
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.exposure import exposed
 from cubesift.simulate.noise import quality_bits
@@ -71,6 +71,7 @@ def _observed(settings: Simulation, index: int) -> Simulated:
         dec=galaxy.dec,
         psf_fwhm=seen.seeing.fwhm,
         ebv=galaxy.ebv,
+        channel_correlation=MANGA_CHANNEL_CORRELATION,  # as the reader of its file will say
     )
     # A repeat's bundle may be smaller: what lies outside of it is not in its truth.
     told_of = [plant for plant in plants if scene.holds(plant.y, plant.x)]

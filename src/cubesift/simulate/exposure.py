@@ -10,7 +10,9 @@ from cubesift.simulate.noise import (
     RIM,
     beside_sky_line,
     coverage_variance,
+    noise_planes,
     residual_share,
+    running,
     shared_noise,
     sky_line,
     sky_variance,
@@ -51,14 +53,16 @@ def exposed(
     # Left-over sky is one and the same in the whole bundle; the rest has what is left of the variance.
     share = residual_share(settings.sky_residual)
     leftover = share * np.sqrt(seen.sky_level * cover.min() * sky_variance())
-    common = leftover * rng.standard_normal(MANGA_GRID.size, dtype=np.float32)
+    channels = settings.channel_correlation
+    common = leftover * running(rng.standard_normal(len(leftover) + len(channels)), channels)
     # Beyond the formal errors on purpose, as in the real spectra: chi2 must leave the line out.
     strength = np.sqrt(seen.sky_level) * beside_sky_line()
     line = np.outer(strength * sky_line(rng), 1 + 0.3 * shared_noise(rng, 1, side).flat[reached])
-    for piece in pieces():
+    counts = [piece.stop - piece.start for piece in pieces()]
+    for piece, planes in zip(pieces(), noise_planes(rng, counts, side, channels), strict=True):
         light = lights[piece][:, reached]
         variance = formal_variance(seen, light, cover, piece)
-        noise = shared_noise(rng, len(light), side).reshape(len(light), -1)[:, reached]
+        noise = planes.reshape(len(light), -1)[:, reached]
         noise *= np.sqrt(variance - leftover[piece, None] ** 2)
         noise += common[piece, None]
         noise *= np.float32(seen.error_factor)

@@ -9,26 +9,35 @@ from cubesift.simulate.plants import Plant, recorded
 from cubesift.simulate.scene import Box, Scene
 
 
-def matched_signal_to_noise(signal: np.ndarray, variance: np.ndarray) -> float:
+def matched_signal_to_noise(
+    signal: np.ndarray, variance: np.ndarray, channels: tuple[float, ...] = ()
+) -> float:
     """S/N of the sum weighted by signal / variance, with the noise that neighbours share.
 
-    (Σ w t)² / Σ w_i σ_i rho_ij w_j σ_j with w = t / σ², per channel, added over channels.
+    In each channel amplitude and noise are Σ w t and Σ w_i σ_i rho_ij w_j σ_j with w = t / σ². Channels are
+    added by amplitude over noise, the best were they independent; what they share is added to the noise.
 
     Args:
         signal: (wave, y, x), noise-free.
         variance: (wave, y, x); inf = do not use.
+        channels: correlation of a channel's noise with the next, the next but one, ...
     """
     rows, columns = correlation(signal.shape[1]), correlation(signal.shape[2])
-    total = 0.0
-    for start in range(0, len(signal), 256):  # of a whole cube, not all at once
-        t, v = signal[start : start + 256], variance[start : start + 256]
+    total = shared = 0.0
+    some = 256  # channels of a whole cube, not all at once
+    for start in range(0, len(signal), some):
+        piece = slice(start, start + some + len(channels))
+        t, v = signal[piece], variance[piece]
         weight = t / v
         scaled = weight * np.sqrt(np.where(np.isfinite(v), v, 0))
-        found = np.sum(weight * t, axis=(1, 2)) ** 2
-        noise = np.sum(scaled * (rows @ scaled @ columns), axis=(1, 2))
-        usable = noise > 0
-        total += float(np.sum(found[usable] / noise[usable]))
-    return float(np.sqrt(total))
+        spread = rows @ scaled @ columns
+        found, noise = np.sum(weight * t, axis=(1, 2)), np.sum(scaled * spread, axis=(1, 2))
+        gain = np.divide(found, noise, out=np.zeros_like(found), where=noise > 0)
+        total += float(np.sum((found * gain)[:some]))
+        for apart, rho in enumerate(channels, start=1):
+            both = np.sum(scaled[:-apart] * spread[apart:], axis=(1, 2)) * gain[:-apart] * gain[apart:]
+            shared += 2 * rho * float(np.sum(both[:some]))
+    return total / float(np.sqrt(total + shared)) if total > 0 else 0.0
 
 
 def change_by(plant: Plant, plants: list[Plant], scene: Scene, clean: np.ndarray, box: Box) -> np.ndarray:
@@ -57,13 +66,16 @@ def scale_for(scene: Scene, plant: Plant, wanted: float) -> float:
     for _ in range(4):  # its own light adds to the noise
         variance = scene.variance(base + np.float32(scale) * change, spaxels)
         scale = wanted / matched_signal_to_noise(
-            _in_box(scene, box, spaxels, change, 0), _in_box(scene, box, spaxels, variance, np.inf)
+            _in_box(scene, box, spaxels, change, 0),
+            _in_box(scene, box, spaxels, variance, np.inf),
+            scene.settings.channel_correlation,
         )
     return scale
 
 
 def _in_box(scene: Scene, box: Box, spaxels: np.ndarray, values: np.ndarray, empty: float) -> np.ndarray:
     """Values of spaxels as a box, (wave, box y, box x)."""
-    whole = np.full((len(values), scene.inside.size), empty, np.float32)
-    whole[:, spaxels] = values
-    return whole.reshape(len(values), *scene.inside.shape)[:, *box]
+    found = np.full((len(values), *(part.stop - part.start for part in box)), empty, np.float32)
+    rows, columns = np.divmod(spaxels, scene.canvas.side)
+    found[:, rows - box[0].start, columns - box[1].start] = values
+    return found

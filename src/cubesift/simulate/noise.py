@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
@@ -108,10 +109,46 @@ def correlating(side: int) -> np.ndarray:
 
 def shared_noise(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
     """`count` planes of unit variance whose spaxels are correlated as MaNGA's, (count, y, x) float32."""
+    return next(noise_planes(rng, [count], side, ()))
+
+
+def noise_planes(
+    rng: np.random.Generator, counts: Iterable[int], side: int, channels: tuple[float, ...]
+) -> Iterator[np.ndarray]:
+    """Pieces of so many planes of noise of unit variance, (count, y, x) float32 each.
+
+    Spaxels are correlated as MaNGA's, planes as `channels` says, also over the ends of a piece.
+    """
     mixing = correlating(side)
-    modes = mixing.shape[1]
-    white = rng.standard_normal((count, modes, modes), dtype=np.float32)
-    return np.asarray(np.matmul(mixing, white) @ mixing.T)
+    shape = (mixing.shape[1], mixing.shape[1])
+    before = rng.standard_normal((len(channels), *shape), dtype=np.float32)
+    for count in counts:
+        white = np.concatenate([before, rng.standard_normal((count, *shape), dtype=np.float32)])
+        before = white[count:]
+        yield np.asarray(np.matmul(mixing, running(white, channels)) @ mixing.T)
+
+
+def running(white: np.ndarray, channels: tuple[float, ...]) -> np.ndarray:
+    """n sums of neighbours, out of n + len(channels) independent numbers or planes of variance 1."""
+    share = moving_average(channels)
+    count = len(white) - len(channels)
+    return np.asarray(sum(one * white[lag : lag + count] for lag, one in enumerate(share)), dtype=np.float32)
+
+
+@cache
+def moving_average(correlations: tuple[float, ...]) -> tuple[np.float32, ...]:
+    """The weights of a running sum of white noise that has these correlations and variance 1.
+
+    The power spectrum factored through its cepstrum (Oppenheim & Schafer, Discrete-Time Signal Processing).
+    """
+    power = np.zeros(1024)
+    power[[0, *range(1, len(correlations) + 1)]] = 1, *correlations
+    power[len(power) - np.arange(1, len(correlations) + 1)] = correlations
+    cepstrum = np.fft.irfft(np.log(np.fft.rfft(power).real), len(power))
+    cepstrum[0] /= 2
+    cepstrum[len(power) // 2 :] = 0
+    weights = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)), len(power))
+    return tuple(np.float32(weight) for weight in weights[: len(correlations) + 1])
 
 
 def sky_variance() -> np.ndarray:

@@ -128,7 +128,9 @@ def told(plant: Plant, plants: list[Plant], cube: Cube, scene: Scene, clean: np.
         box = scene.box(plant.y, plant.x, plant.spread)
         change, ivar = change_by(plant, plants, scene, clean, box), cube.ivar[:, *box]
         with np.errstate(divide="ignore"):
-            snr = matched_signal_to_noise(change, scene.seen.error_factor**2 / ivar)
+            snr = matched_signal_to_noise(
+                change, scene.seen.error_factor**2 / ivar, scene.settings.channel_correlation
+            )
         amplitude = float(change.flat[np.argmax(np.abs(change))])
     return {
         "plateifu": cube.plateifu,

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
+from cubesift.data.cube import MANGA_CHANNEL_CORRELATION
 from cubesift.data.fitswrite import Release
 from cubesift.data.store import fingerprint
 from cubesift.errors import CubesiftError
@@ -40,6 +42,14 @@ def _factors(said: float | tuple[float, float]) -> float | tuple[float, float]:
     return said
 
 
+def _correlations(said: tuple[float, ...]) -> tuple[float, ...]:
+    lags = np.arange(1, len(said) + 1)
+    power = 1 + 2 * np.cos(np.linspace(0, np.pi, 200)[:, None] * lags) @ np.array(said)
+    if (power <= 0).any():
+        raise ValueError("no noise has these correlations: its power would be negative at some frequency")
+    return said
+
+
 @dataclass(frozen=True)
 class Simulation:
     """What to simulate. Defaults follow the survey, its rates of oddities included."""
@@ -56,7 +66,8 @@ class Simulation:
     strengths: Annotated[dict[str, tuple[float, float]], AfterValidator(_ranges)] = Field(
         default_factory=dict
     )
-    oddity_file: str | None = None  # Python file whose functions plant one each: see `own.py`
+    # Python file of oddities of one's own, see `own.py`: one of each, unless `oddities` says otherwise
+    oddity_file: str | None = None
     quasar_file: str | None = None  # .npz of real quasars on MaNGA's grid; None = our own composite
     # how many of them are galaxies seen before: same mangaid, other plateifu, pointing, seeing, bundle,
     # noise; None = as many as in the survey, 2.5 %
@@ -69,6 +80,10 @@ class Simulation:
     error_factor: Annotated[float | tuple[float, float], AfterValidator(_factors)] = (0.8, 1.3)
     # share of an empty spaxel's noise above 8500 angstrom that the whole bundle has in common
     sky_residual: Annotated[float, Field(ge=0, le=1)] = 0.4
+    # of a channel's noise with the next, the next but one, ...; () = none, see `data/cube.py`
+    channel_correlation: Annotated[tuple[float, ...], AfterValidator(_correlations)] = (
+        MANGA_CHANNEL_CORRELATION
+    )
     release: Release = "DR17"  # whose names and HDUs the files have
     truth_cubes: bool = False  # write the noise-free cube beside each
 
