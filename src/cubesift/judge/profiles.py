@@ -120,7 +120,9 @@ def profiles_of(maps: Maps) -> dict[str, np.ndarray]:
 
 def figures_of(maps: Maps) -> dict[str, float]:
     """The numbers by which two galaxies are compared."""
-    inner, middle, outer = (_within(maps, *edges) for edges in ((0.0, 0.5), (0.0, 1.0), (1.0, 1.5)))
+    inner, middle, outer, far = (
+        _within(maps, *edges) for edges in ((0.0, 0.5), (0.0, 1.0), (1.0, 1.5), (1.5, 2.0))
+    )
     near = (maps.radius > 0.25) & (maps.radius < 1.75) & (maps.snr > 0)
     fall = np.polyfit(maps.radius[near], np.log10(maps.snr[near]), 1)[0] if near.sum() > 2 else np.nan
     bright = (maps.radius < REACH) & (maps.halpha_snr > 5)
@@ -133,8 +135,10 @@ def figures_of(maps: Maps) -> dict[str, float]:
         "snr_fall": float(fall),
         "dn4000": middle["dn4000"],
         "dn4000_change": outer["dn4000"] - inner["dn4000"],
+        "dn4000_far": far["dn4000"],
         "halpha_width": middle["halpha_width"],
         "halpha_width_change": outer["halpha_width"] - inner["halpha_width"],
+        "halpha_width_far": far["halpha_width"],
         "nitrogen": middle["nitrogen"] if lit else float("nan"),
         "oxygen": middle["oxygen"] if lit else float("nan"),
         "balmer": middle["balmer"] if lit else float("nan"),

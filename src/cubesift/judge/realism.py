@@ -140,9 +140,9 @@ def judge_realism(
     ]
     rows += [*noise_rows(anchors, noise, like), *survey_rows(anchors, galaxies, ifus)]
     about = (
-        f"{len(truth['plateifu'])} observations of {len(first)} galaxies, noise of {len(measured)} "
-        f"cubes. Real 7815-3702 against the {len(near)} nearest in redshift, mass, size and bundle (median "
-        f"distance {_median(distance[near])} sigma) and the {len(alike)} nearest that form stars as it does "
+        f"{len(truth['plateifu'])} observations of {len(first)} galaxies, noise of {len(measured)} cubes.\n"
+        f"Real 7815-3702 against the {len(near)} galaxies nearest in redshift, mass, size and bundle (median "
+        f"distance {_median(distance[near])} sigma)\nand the {len(alike)} nearest that form stars as it does "
         f"({_median(distance[alike])})."
     )
     return Realism(
