@@ -43,7 +43,7 @@ def double_peaked_lines(scene: Scene, rng: np.random.Generator) -> Plant:
     """Two narrow-line regions a few hundred km/s apart, of about the same brightness."""
     apart = scene.strength(rng)
     share = rng.uniform(0.4, 0.6)
-    return _seyfert(scene, rng, [(share, -apart / 2, 90.0), (1 - share, apart / 2, 90.0)], apart)
+    return _seyfert(scene, rng, [(share, -apart / 2, 60.0), (1 - share, apart / 2, 60.0)], apart)
 
 
 def outflow(scene: Scene, rng: np.random.Generator) -> Plant:

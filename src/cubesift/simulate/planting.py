@@ -115,7 +115,10 @@ def plants_in(settings: Simulation, scene: Scene) -> list[Plant]:
         rng = np.random.default_rng([settings.seed, of.seen.index, 4, crc32(kind.encode()), which])
         ends = settings.strengths.get(kind, STRENGTHS.get(kind, (1.0, 1.0)))
         plant = replace(kinds[kind](replace(of, strengths=ends), rng), kind=kind)
-        plants.append(plant if of is scene else transported(plant, home, scene))
+        if of is scene:
+            plants.append(plant)
+        elif plant.lasts:
+            plants.append(transported(plant, home, scene))
     return plants
 
 

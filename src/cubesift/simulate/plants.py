@@ -34,6 +34,11 @@ class Plant:
     spread: float = 6.0  # spaxels around it that truth looks at; inf = the whole cube
     redshift: float | None = None  # what the catalogue says instead of the truth
 
+    @property
+    def lasts(self) -> bool:
+        """Whether any of it is there for another observation to see."""
+        return bool(self.light or self.altered or self.galaxy or self.redshift is not None)
+
 
 def point(scene: Scene, spectrum: np.ndarray, y: float, x: float) -> Light:
     """Light of one point source of this spectrum, (wave,), at a place of the scene in spaxels."""

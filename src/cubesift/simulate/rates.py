@@ -47,7 +47,7 @@ STRENGTHS = MappingProxyType(
         "quasar": (18.5, 24.8),  # magnitude in r
         "broad_lines": (60.0, 300.0),  # observed angstrom of Halpha over the nucleus' own continuum
         "power_law": (0.3, 3.0),  # times the nucleus' own light in r, in its spaxel
-        "double_peaked_lines": (300.0, 600.0),  # km/s between the peaks
+        "double_peaked_lines": (350.0, 600.0),  # km/s between the peaks
         "outflow": (200.0, 700.0),  # km/s towards us
         "supernova": (-19.5, -16.5),  # absolute magnitude in B
         "post_starburst": (0.6, 1.0),  # share of the light replaced in the middle of the patch
