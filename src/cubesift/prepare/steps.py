@@ -142,12 +142,12 @@ def rebinned_ivar(ivar: np.ndarray, width: int, correlation: Sequence[float]) ->
     """
     whole = ivar.shape[2] // width
     parts = ivar[:, :, : whole * width].reshape(*ivar.shape[:2], whole, width)
-    good = (parts > 0).all(axis=3)
-    sigma = 1 / np.sqrt(np.where(good[..., None], parts, 1))
+    good = np.all(parts > 0, axis=3, keepdims=True)
+    sigma = 1 / np.sqrt(np.where(good, parts, 1))
     variance = (sigma**2).sum(axis=3)
     for apart, shared in enumerate(correlation, start=1):
         variance += 2 * shared * (sigma[..., apart:] * sigma[..., :-apart]).sum(axis=3)
-    return np.asarray(width**2 / variance * good, dtype=np.float32)
+    return np.asarray(width**2 / variance * good[..., 0], dtype=np.float32)
 
 
 def rebinned_bits(bits: np.ndarray, width: int) -> np.ndarray:
