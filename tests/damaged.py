@@ -222,7 +222,7 @@ PHRASES = {
     "cut-off-gzip": "the file ends within .*cut off",
     "cut-off": "the file ends within MASK",
     "cut-off-in-header": "the file ends behind PRIMARY",
-    "broken-gzip": "gzip data are broken|do not add up",
+    "broken-gzip": "gzip data are broken|do not add up|no FITS header",
     "wrong-crc": "gzip data are broken .*CRC",
     "flipped-bit": "data of IVAR do not add up to its DATASUM",
     "flipped-bit-in-gzip": "data of IVAR do not add up to its DATASUM",
