@@ -235,7 +235,9 @@ def test_a_new_recipe_is_prepared_without_the_others_again(survey: Run, copied: 
 def test_make_empties_only_the_folder_it_filled(tmp_path: Path) -> None:
     """Cubes that were simulated, fetched or put there before stay; those that make simulated go."""
     recipe = tmp_path / "few.toml"
-    recipe.write_text("[simulate]\ngalaxies = 1\nifus = [19]\n[[prepare]]\nside = 8\nrebin = 16\n")
+    recipe.write_text(
+        "[simulate]\ngalaxies = 1\nifus = [19]\nrepeats = 0\n[[prepare]]\nside = 8\nrebin = 16\n"
+    )
     before, temporary = Run(tmp_path / "before"), Run(tmp_path / "temporary")
     cubesift("simulate", before.path, "--recipe", recipe, "--workers", "1")
     for run in (before, temporary):
@@ -246,7 +248,7 @@ def test_make_empties_only_the_folder_it_filled(tmp_path: Path) -> None:
 
 def test_with_no_model_named_each_cube_is_judged_alone_however_many(survey: Run, tmp_path: Path) -> None:
     recipe = tmp_path / "alone.toml"
-    recipe.write_text("train = []\n[[prepare]]\nside = 8\nrebin = 16\n")
+    recipe.write_text("train = []\n[[prepare]]\nside = 8\nrebin = 16\n[report]\ngalaxies = 2\nspaxels = 2\n")
     words = ("make", tmp_path / "run", "--cubes", survey.cubes, "--recipe", recipe)
     assert "names no model" in cubesift(*words)[0]
     again = cubesift("make", tmp_path / "run", "--cubes", survey.cubes)[0]

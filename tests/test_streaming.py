@@ -22,7 +22,7 @@ from cubesift.streaming import stream_survey
 
 # Small enough to be quick, and every way a cube may differ: stars, dust, a wrong redshift, both frames.
 SETTINGS = Simulation(
-    galaxies=4, seed=5, ifus=(19,), repeats=1, oddities={"wrong_redshift": 1, "dead_fibre": 1}
+    galaxies=3, seed=5, ifus=(19,), repeats=1, oddities={"wrong_redshift": 1, "dead_fibre": 1}
 )
 RECIPES = (Recipe(side=16, rebin=4), PUBLISHED["cubesift"])
 
@@ -49,7 +49,7 @@ def test_streamed_samples_equal_those_that_went_through_files(tmp_path: Path) ->
         stream_survey(shared_out, SETTINGS, RECIPES, executor=pool)
     for recipe in RECIPES:
         expected = everything_in(Samples.open(filed.samples(recipe.name)))
-        assert len(expected) == 4
+        assert len(expected) == 3
         for run in (streamed, shared_out):
             assert everything_in(Samples.open(run.samples(recipe.name))) == expected
     for run in (streamed, shared_out):
@@ -73,7 +73,7 @@ def test_a_stopped_stream_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stream_survey(run, SETTINGS, RECIPES[:1], progress=stop_after_two)
     prepared = stream_survey(run, SETTINGS, RECIPES[:1])
-    assert (prepared.done, prepared.kept) == (2, 2)
+    assert (prepared.done, prepared.kept) == (1, 2)
     stream_survey(whole, SETTINGS, RECIPES[:1])
     name = RECIPES[0].name
     assert everything_in(Samples.open(run.samples(name))) == everything_in(Samples.open(whole.samples(name)))
