@@ -10,8 +10,8 @@ import pytest
 from astropy.table import Table
 
 from cubesift.data.catalog import Catalog
-from cubesift.data.cube import Cube
-from cubesift.data.door import NO_DUST, Source, completed, find_sources
+from cubesift.data.cube import NO_DUST, Cube
+from cubesift.data.door import Source, completed, find_sources
 from cubesift.data.store import Provenance
 from cubesift.data.tables import read_catalog
 from cubesift.errors import BadFile, CubesiftError

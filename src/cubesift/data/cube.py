@@ -18,6 +18,8 @@ MANGA_NOISE_SIGMA = 1.92
 # to tell, 0.19 and 0.28, -0.20 and -0.13; farther apart they have 0.03 at most (docs/log.md).
 MANGA_CHANNEL_CORRELATION = (0.23, -0.17)
 
+NO_DUST = "no Galactic E(B-V) in the header: taken as 0"  # a note, until the catalogue knows it
+
 
 @dataclass
 class Cube:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cubesift.data.catalog import MISSING, Catalog
-from cubesift.data.cube import Cube
+from cubesift.data.cube import NO_DUST, Cube
 from cubesift.data.fits import primary_and_first, read_logcube
 from cubesift.data.store import fingerprint
 from cubesift.data.wavelength import MANGA_GRID
@@ -21,7 +21,6 @@ ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz")
 # What lies beside cubes in archives and in our own runs: tables, and simulated cubes without their noise.
 BESIDE = re.compile(r"drpall|dapall|catalog|TRUTHCUBE", re.IGNORECASE)
 LOGCUBE = re.compile(r"manga-(\d+-\d+)-LOGCUBE$")
-NO_DUST = "no Galactic E(B-V) in the header: taken as 0"  # a note, until the catalogue knows it
 # SAMI DR3: 41144_A_cube_blue, _adaptive_blue, _annular_blue, _sectors_blue.
 ARM = re.compile(r"(.+?)(?:_(?:cube|adaptive|annular|sectors))?_(blue|red)$")
 

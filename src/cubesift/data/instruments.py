@@ -9,8 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from cubesift.data.cards import Header
-from cubesift.data.cube import Cube
-from cubesift.data.door import NO_DUST
+from cubesift.data.cube import NO_DUST, Cube
 from cubesift.data.headers import centre_of_field, flux_scale, number, spaxel_side, spectral_axis
 from cubesift.data.rebin import Rebinned, channel_correlation, combined, overlap_weights, rebin
 from cubesift.data.stream import FitsStream
