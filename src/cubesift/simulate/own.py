@@ -27,8 +27,9 @@ from types import ModuleType
 
 import numpy as np
 
+from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import CubesiftError
-from cubesift.simulate.plants import Plant
+from cubesift.simulate.plants import Plant, recorded
 from cubesift.simulate.scene import Scene
 from cubesift.simulate.settings import content
 
@@ -73,15 +74,33 @@ def _checked(file: str, function: Planting) -> Planting:
     def planted(scene: Scene, rng: np.random.Generator) -> Plant:
         try:
             plant = function(scene, rng)
+            fault = _fault(plant, scene)
         except CubesiftError:
             raise
         except Exception as error:
             raise CubesiftError(f"{_where(file, error)}: {name} could not be planted") from error
-        if not isinstance(plant, Plant):
-            raise CubesiftError(f"{file}: {name} returned {type(plant).__name__}, expected a Plant.")
+        if fault:
+            raise CubesiftError(f"{file}: {name} {fault}")
         return plant
 
     return planted
+
+
+def _fault(plant: object, scene: Scene) -> str:
+    """Why truth could not tell of what a function returned; "" = it can. The plant is tried in one spaxel."""
+    if not isinstance(plant, Plant):
+        return f"returned {type(plant).__name__}, expected a Plant."
+    if not scene.holds(plant.y, plant.x):
+        return (
+            f"is planted at y, x = {plant.y:.1f}, {plant.x:.1f}, expected a place in the bundle. "
+            "`scene.elsewhere(rng)` is one."
+        )
+    here = scene.reached(scene.box(plant.y, plant.x, 0))
+    flux = recorded(scene, [plant], here)
+    if flux.shape != (MANGA_GRID.size, len(here)) or not np.isfinite(flux).all():
+        expected = (MANGA_GRID.size, len(here))
+        return f"makes flux of shape {flux.shape} or nan of it, expected finite numbers of shape {expected}."
+    return ""
 
 
 def _where(file: str, error: Exception) -> str:
@@ -89,4 +108,5 @@ def _where(file: str, error: Exception) -> str:
     line = getattr(error, "lineno", None)
     for frame in traceback.extract_tb(error.__traceback__):
         line = frame.lineno if frame.filename == file else line
-    return f"{file}, line {line}: {type(error).__name__}: {error}"
+    place = f"{file}, line {line}" if line else file
+    return f"{place}: {type(error).__name__}: {error}"
