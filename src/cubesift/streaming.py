@@ -21,7 +21,7 @@ from cubesift.prepare.survey import Prepared, prepare_survey
 from cubesift.simulate.cube import simulate_galaxy
 from cubesift.simulate.observation import draw_observation
 from cubesift.simulate.settings import Simulation
-from cubesift.simulate.survey import claim, note_down, write_tables
+from cubesift.simulate.survey import claim, note_down, provenance_of, write_tables
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def revealer_of(run: Run) -> Revealer:
     """Of the survey in a run.
 
     Raises:
-        CubesiftError: there is none, or another version simulated it: its cubes cannot be made again.
+        CubesiftError: there is none, or its cubes cannot be made again: another version simulated it, or a
+            file that its settings name is gone or has changed.
     """
     note = run.path / "simulated" / "survey.json"
     if not note.exists():
@@ -78,7 +79,14 @@ def revealer_of(run: Run) -> Revealer:
     made = record["version"]
     if made == version():
         with suppress(ValidationError):
-            return Revealer(Simulation(**record["settings"]))
+            settings = Simulation(**record["settings"])
+            if provenance_of(settings).id != record["id"]:
+                files = " or ".join(filter(None, (settings.oddity_file, settings.quasar_file)))
+                raise CubesiftError(
+                    f"{run.path}: its cubes cannot be made again: {files or 'a setting'} has changed since. "
+                    "Change it back, or simulate the survey again."
+                )
+            return Revealer(settings)
     raise CubesiftError(
         f"{run.path}: simulated by cubesift {made}, whose cubes this one ({version()}) cannot make again. "
         "Simulate the survey again."

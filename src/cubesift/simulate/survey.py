@@ -76,7 +76,7 @@ def write_tables(run: Run, settings: Simulation) -> Catalog:
         run: every galaxy of it has been simulated.
         settings: by which.
     """
-    provenance = _provenance(settings)
+    provenance = provenance_of(settings)
     records = [read_json(_note(run, settings, index)) for index in range(settings.galaxies)]
 
     def table(rows: list[dict[str, Any]]) -> Columns:
@@ -117,17 +117,18 @@ def claim(run: Run, settings: Simulation) -> None:
     note = run.path / "simulated" / "survey.json"
     if note.exists():
         found = read_json(note)
-        if found["id"] != _provenance(settings).id:
+        if found["id"] != provenance_of(settings).id:
             raise CubesiftError(
                 f"{run.path}: holds a survey simulated with other settings (seed "
                 f"{found['settings']['seed']}, {found['settings']['galaxies']} galaxies). "
                 "Choose another folder, or remove this one."
             )
     else:
-        write_json(note, {**_provenance(settings).to_dict(), "settings": asdict(settings)})
+        write_json(note, {**provenance_of(settings).to_dict(), "settings": asdict(settings)})
 
 
-def _provenance(settings: Simulation) -> Provenance:
+def provenance_of(settings: Simulation) -> Provenance:
+    """Of a survey with these settings, and of what is in the files that they name."""
     return Provenance("simulate", settings.fingerprint)
 
 
