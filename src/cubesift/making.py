@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cubesift.console import say
 from cubesift.data.run import Run
-from cubesift.data.store import remove
+from cubesift.data.store import read_json, remove
 from cubesift.detect.settings import FEW
 from cubesift.errors import CubesiftError
 from cubesift.line import (
@@ -71,6 +71,8 @@ def make(
             "--stream and truth_cubes: a streamed survey has no cubes to lie beside; give one of them"
         )
     missing = simulating and not are_prepared(run, recipes)
+    if simulate_galaxies is not None and not missing:
+        _refuse_other(run, simulate_galaxies)
     if missing and stream:
         stream_simulated(run, line, simulate_galaxies, executor, workers)
     elif missing:
@@ -100,6 +102,21 @@ def make(
         say(beside_planted(run))
     say(f"report: {path}")
     return path
+
+
+def _refuse_other(run: Run, galaxies: int) -> None:
+    """Refuse to go on with a run that is prepared, but not from so many simulated galaxies.
+
+    Raises:
+        CubesiftError: it holds real cubes' samples, or another number of simulated galaxies.
+    """
+    note = run.path / "simulated" / "survey.json"
+    there = read_json(note)["settings"]["galaxies"] if note.exists() else 0
+    if there != galaxies:
+        raise CubesiftError(
+            f"{run.path}: --simulate {galaxies}, but it is prepared from {there or 'no'} simulated galaxies. "
+            "Choose another folder, or leave --simulate out."
+        )
 
 
 def _models(line: Line, model: Path | None, count: int) -> list[str]:
