@@ -158,14 +158,12 @@ def distance_from(anchors: Anchors, truth: Columns) -> np.ndarray:
     """
     real = anchors.galaxy
     squares = np.zeros(len(truth["plateifu"]))
-    for name, scale in (("redshift", float), ("logmass", float), ("reff", np.log10)):
+    for name in ("redshift", "logmass", "reff"):
         values, weights = anchors.catalogue(name)
-        kept = scale(values) if scale is not float else values
-        mean = np.sum(weights * kept)
-        sigma = np.sqrt(np.sum(weights * (kept - mean) ** 2))
-        ours, theirs = (
-            (np.log10(truth[name]), np.log10(real[name])) if name == "reff" else (truth[name], real[name])
-        )
+        ours, theirs = truth[name], real[name]
+        if name == "reff":
+            values, ours, theirs = (np.log10(sizes) for sizes in (values, ours, theirs))
+        sigma = np.sqrt(np.sum(weights * (values - np.sum(weights * values)) ** 2))
         squares += ((ours - theirs) / sigma) ** 2
     places = np.searchsorted(BUNDLES, truth["ifusize"]) - BUNDLES.index(real["ifusize"])
     return np.asarray(np.sqrt(squares + places**2))

@@ -132,15 +132,8 @@ def draw_speed(axes: Axes, realism: Realism) -> None:
 def draw_correlation(axes: Axes, realism: Realism) -> None:
     """Correlation of the noise of two spaxels by their distance."""
     real = realism.anchors.correlation
-    axes.fill_between(
-        real["distance"],
-        real["low"],
-        real["high"],
-        color=REAL,
-        alpha=0.18,
-        lw=0,
-        label="real, 16 to 84 % of pairs",
-    )
+    words = "real, 16 to 84 % of pairs"
+    axes.fill_between(real["distance"], real["low"], real["high"], color=REAL, alpha=0.18, lw=0, label=words)
     axes.plot(real["distance"], real["mean"], "o", color=REAL, ms=4, label="7815-3702, real")
     ours = np.mean([one.noise.correlation for one in realism.measured], axis=0)
     axes.plot(real["distance"], ours, color=OURS, lw=1.2, label=f"simulated, {len(realism.measured)} cubes")
@@ -215,14 +208,8 @@ def draw_distribution(axes: Axes, realism: Realism, name: str, label: str, log: 
     values, weights = realism.anchors.catalogue(name, realism.ifus)
     ours = np.sort(realism.galaxies[name].astype(float))
     axes.plot(values, np.cumsum(weights), color=REAL, lw=2.2, alpha=0.7, label="real catalogue")
-    axes.step(
-        ours,
-        (np.arange(len(ours)) + 1) / len(ours),
-        color=OURS,
-        lw=1,
-        where="post",
-        label=f"simulated, {len(ours)}",
-    )
+    share = (np.arange(len(ours)) + 1) / len(ours)
+    axes.step(ours, share, color=OURS, lw=1, where="post", label=f"simulated, {len(ours)}")
     axes.set(xlabel=label, ylabel="share of galaxies below")
     if log:
         axes.set_xscale("log")
