@@ -12,6 +12,7 @@ import pytest
 from cubesift.data.embeddings import Embeddings
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
+from cubesift.settings import read_settings
 from tests.damaged import DAMAGES, PHRASES
 from tests.logcubes import logcube, write_logcube
 from tests.survey import RECIPE, cubesift, digests, given, made_once, refusal
@@ -244,6 +245,22 @@ def test_make_empties_only_the_folder_it_filled(tmp_path: Path) -> None:
         cubesift("make", run.path, "--recipe", recipe, "--workers", "1")
     assert len([*before.cubes.rglob("*LOGCUBE.fits.gz")]) == 1
     assert not temporary.cubes.exists()
+
+
+def test_what_was_said_of_a_survey_is_remembered(tmp_path: Path) -> None:
+    recipe, run = tmp_path / "r.toml", Run(tmp_path / "run")
+    recipe.write_text(
+        '[simulate]\ngalaxies = 3\nifus = [19]\noddity_file = "mine.py"\noddities = 0.0\n'
+        "[[prepare]]\nside = 8\nrebin = 16\n[[train]]\nwidths = [4]\n"
+    )
+    (tmp_path / "mine.py").write_text("def nothing(scene, rng):\n    raise RuntimeError\n")
+    cubesift("simulate", run.path, "--recipe", recipe, "--galaxies", "1", "--seed", "4", "--workers", "1")
+    settings = read_settings(run.path / "run.toml").simulate
+    assert settings is not None
+    assert (settings.galaxies, settings.seed) == (1, 4)
+    assert settings.oddity_file == str(tmp_path / "mine.py")
+    assert "simulate: 1 cubes, seed 4" in cubesift("make", run.path, "--workers", "1")[0]
+    assert "--simulate 3, but it is prepared from 1 simulated" in refusal("make", run.path, "--simulate", "3")
 
 
 def test_with_no_model_named_each_cube_is_judged_alone_however_many(survey: Run, tmp_path: Path) -> None:

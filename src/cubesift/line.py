@@ -86,7 +86,9 @@ def simulate(
     """Simulate a survey into the run, in the archive's own files."""
     from cubesift.simulate.survey import simulate_survey
 
+    run = as_run(run)
     settings = _simulation(
+        run,
         line,
         galaxies=galaxies,
         seed=seed,
@@ -95,7 +97,7 @@ def simulate(
         oddity_file=str(oddity_file.absolute()) if oddity_file else None,  # workers may stand elsewhere
     )
     with open_executor(None, workers) as executor, watching("simulate") as tick:
-        catalog = simulate_survey(as_run(run), settings, executor, progress=tick)
+        catalog = simulate_survey(run, settings, executor, progress=tick)
     say(f"simulate: {len(catalog)} cubes, seed {settings.seed}")
 
 
@@ -109,9 +111,10 @@ def stream_simulated(
     """Simulate and prepare in one go: no cube is written."""
     from cubesift.streaming import stream_survey
 
-    settings = _simulation(line, galaxies=galaxies)
+    run = as_run(run)
+    settings = _simulation(run, line, galaxies=galaxies)
     with open_executor(executor, workers) as pool, watching("simulate, prepare") as tick:
-        prepared = stream_survey(as_run(run), settings, line.prepare, executor=pool, progress=tick)
+        prepared = stream_survey(run, settings, line.prepare, executor=pool, progress=tick)
     say(
         f"simulate, prepare: {prepared.done} done, {prepared.kept} there already, "
         f"{prepared.rejected} rejected, seed {settings.seed}, no cube written"
@@ -239,8 +242,10 @@ def show(run: Path | str | Run) -> None:
         say(f"{artefact:<24} {what}" + (f"  [{stale}]" if stale else ""))
 
 
-def _simulation(line: Line, **said: Any) -> Simulation:
-    """The line's survey, but for the settings that are said (not None) on the command line."""
+def _simulation(run: Run, line: Line, **said: Any) -> Simulation:
+    """The line's survey, but for what is said (not None) on the command line; the run remembers it."""
+    from cubesift.simulate.survey import claim
+
     try:
         settings = replace(
             line.simulate or Simulation(),
@@ -249,6 +254,8 @@ def _simulation(line: Line, **said: Any) -> Simulation:
     except ValidationError as error:
         first = error.errors()[0]
         raise CubesiftError(f"simulate: {first['loc'][0]}: {first['msg']} (it is {first['input']})") from None
+    claim(run, settings)
+    write_settings(replace(line, simulate=settings), run.path / "run.toml")
     return settings
 
 

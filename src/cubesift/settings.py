@@ -74,6 +74,9 @@ def _tables(path: Path) -> dict[str, Any]:
     if "prepare" in tables:
         tables["prepare"] = [_from_published(path, table) for table in tables["prepare"]]
     _check_names(path, tables)
+    for name in ("oddity_file", "quasar_file"):  # named as seen from the recipe; workers stand elsewhere
+        if isinstance(named := tables.get("simulate", {}).get(name), str):
+            tables["simulate"][name] = str((path.parent / named).absolute())
     return tables
 
 
