@@ -14,7 +14,8 @@ from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
-from cubesift.learn.checkpoint import Checkpoint, System, build_model
+from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
+from cubesift.learn.compressed2d import Compressed2d
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
@@ -51,7 +52,7 @@ def train_model(
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)
     # Shared: the second fold only adds the galaxies that the first one held out.
-    moments = Moments(samples.grid.size, second=settings.system in ("pca2d", "ae2d"))
+    moments = Moments(samples.grid.size, second=SYSTEMS[settings.system] is Compressed2d)
     for fold in asked:
         checkpoint = train_fold(run, settings, fold, feed, moments, device, progress or (lambda _: None))
     return checkpoint
