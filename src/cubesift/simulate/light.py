@@ -9,12 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from cubesift.data.fitswrite import CENTRES
 from cubesift.data.wavelength import MANGA_GRID
 
 SPAXEL = 0.5  # arcsec
 FINE = 3  # cells along a spaxel
 ROOM = 8  # spaxels around the cube from which seeing still scatters light in
-BANDS = {"g": 4770.0, "r": 6231.0, "i": 7625.0, "z": 9134.0}  # SDSS, angstrom
+BANDS = {band.lower(): centre for band, centre in CENTRES.items()}  # SDSS, angstrom
 STEPS = 32  # pieces of the wavelength axis with one seeing each; it changes by 0.1 % from one to the next
 GAS_STEP, STAR_STEP = 17.26, 34.51  # km/s between bins of velocity: a quarter and half of a channel
 
