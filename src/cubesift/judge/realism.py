@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,6 +19,7 @@ from cubesift.judge.noise import Noise, Spectra, noise_of, together
 from cubesift.judge.profiles import elliptical_radius, figures_of, maps_of, profiles_of
 from cubesift.judge.rows import galaxy_rows, noise_rows, survey_rows
 from cubesift.judge.verdicts import Row, table_of
+from cubesift.tasks import as_they_end
 
 NEIGHBOURS = 20  # simulated galaxies that the real one is held against
 OTHERS = 8  # more cubes whose noise is measured: four from all over the survey, four of the brightest
@@ -123,7 +125,7 @@ def judge_realism(
         for i in [*mapped, *others_among(truth, np.setdiff1d(clean, mapped))]
     ]
     found = {}
-    for ended, one in enumerate(_ended(reveal, tasks, executor), start=1):
+    for ended, one in enumerate(as_they_end(partial(measure_one, reveal), tasks, executor), start=1):
         found[one.task.index] = one
         if progress:
             progress(ended, len(tasks), one.task.plateifu)
@@ -199,22 +201,6 @@ def measure_one(reveal: Callable[[int], Revealed], task: Task) -> Measured:
         arcsec = elliptical_radius((height, width), centre, task.pa, task.ellipticity, cube.spaxel)
         maps = maps_of(cube, arcsec / task.reff, read_anchors().populations())
         return Measured(task, noise, figures_of(maps), profiles_of(maps))
-
-
-def _ended(
-    reveal: Callable[[int], Revealed], tasks: list[Task], executor: Executor | None
-) -> Iterator[Measured]:
-    if executor is None:
-        for task in tasks:
-            yield measure_one(reveal, task)
-        return
-    futures = [executor.submit(measure_one, reveal, task) for task in tasks]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _median(values: np.ndarray) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import BadFile
 from cubesift.prepare.cube import prepare_cube
 from cubesift.prepare.recipe import PAPER, Recipe
+from cubesift.tasks import as_they_end
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def prepare_survey(
         else:
             tasks.append(Task(run, source, identity, tuple(missing), channels, catalog))
     done = 0
-    for ended, (name, was_done) in enumerate(_ended(tasks, executor), start=1):
+    for ended, (name, was_done) in enumerate(as_they_end(prepare_one, tasks, executor), start=1):
         done += was_done
         rejected += not was_done
         if progress:
@@ -156,20 +157,6 @@ def prepare_one(task: Task) -> tuple[str, bool]:
     else:
         run.unreject(name)
     return name, done
-
-
-def _ended(tasks: list[Task], executor: Executor | None) -> Iterator[tuple[str, bool]]:
-    """What became of each task, as they end."""
-    if executor is None:
-        yield from map(prepare_one, tasks)
-        return
-    futures = [executor.submit(prepare_one, task) for task in tasks]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _samples(run: Run, recipe: Recipe) -> Samples:

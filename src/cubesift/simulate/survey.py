@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from cubesift.simulate.planting import kinds_of
 from cubesift.simulate.repeats import new_galaxies
 from cubesift.simulate.settings import Simulation
 from cubesift.simulate.spectra import line_spread
+from cubesift.tasks import as_they_end
 
 TRUTH = {  # columns of truth.parquet, one row per planted thing
     "plateifu": str,
@@ -63,7 +65,8 @@ def simulate_survey(
         DiskFull: no space is left; the same call goes on later.
     """
     claim(run, settings)
-    for ended, plateifu in enumerate(_finished(run, settings, executor), start=1):
+    finish = partial(finish_galaxy, run.path, settings)
+    for ended, plateifu in enumerate(as_they_end(finish, range(settings.galaxies), executor), start=1):
         if progress:
             progress(ended, settings.galaxies, plateifu)
     return write_tables(run, settings)
@@ -77,7 +80,8 @@ def write_tables(run: Run, settings: Simulation) -> Catalog:
         settings: by which.
     """
     provenance = provenance_of(settings)
-    records = [read_json(_note(run, settings, index)) for index in range(settings.galaxies)]
+    names = [draw_observation(settings, index).plateifu for index in range(settings.galaxies)]
+    records = [read_json(_note(run, plateifu)) for plateifu in names]
 
     def table(rows: list[dict[str, Any]]) -> Columns:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -132,33 +136,19 @@ def provenance_of(settings: Simulation) -> Provenance:
     return Provenance("simulate", settings.fingerprint)
 
 
-def _note(run: Run, settings: Simulation, index: int) -> Path:
+def _note(run: Run, plateifu: str) -> Path:
     """The record of one observation.
 
     It lies in `simulated/`, so that the cubes' folder holds nothing the archive's would not.
     """
-    return run.path / "simulated" / f"{draw_observation(settings, index).plateifu}.json"
+    return run.path / "simulated" / f"{plateifu}.json"
 
 
 def note_down(run: Run, simulated: Simulated) -> None:
     """Write the record of one observation: its rows of drpall and of both tables of truth."""
     seen = simulated.observation
     record = {"row": drpall_row(simulated.cube, seen), "truth": simulated.truth, "galaxy": seen.truth()}
-    write_json(run.path / "simulated" / f"{seen.plateifu}.json", record)
-
-
-def _finished(run: Run, settings: Simulation, executor: Executor | None) -> Iterator[str]:
-    if executor is None:
-        for index in range(settings.galaxies):
-            yield finish_galaxy(run.path, settings, index)
-        return
-    tasks = [executor.submit(finish_galaxy, run.path, settings, i) for i in range(settings.galaxies)]
-    try:
-        for task in as_completed(tasks):
-            yield task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
+    write_json(_note(run, seen.plateifu), record)
 
 
 def finish_galaxy(path: Path, settings: Simulation, index: int) -> str:
@@ -169,7 +159,7 @@ def finish_galaxy(path: Path, settings: Simulation, index: int) -> str:
     """
     run = Run(path)
     plateifu = draw_observation(settings, index).plateifu
-    cube, truth, note = cube_path(run, plateifu), truth_cube_path(run, plateifu), _note(run, settings, index)
+    cube, truth, note = cube_path(run, plateifu), truth_cube_path(run, plateifu), _note(run, plateifu)
     missing = not (cube.exists() and note.exists())
     if missing or (settings.truth_cubes and not truth.exists()):
         simulated = observe(settings, index)
