@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from cubesift.data.cube import DONOTUSE, FORESTAR
-from cubesift.data.wavelength import MANGA_GRID, SPEED_OF_LIGHT
+from cubesift.data.wavelength import MANGA_GRID
 from cubesift.simulate.gas import glowing, line_ratios
 from cubesift.simulate.light import SPAXEL, Canvas, Part
 from cubesift.simulate.matched import scale_for
@@ -16,7 +16,7 @@ from cubesift.simulate.plants import Plant, point
 from cubesift.simulate.quasars import quasar_spectrum
 from cubesift.simulate.rates import magnitude
 from cubesift.simulate.scene import Scene
-from cubesift.simulate.spectra import dusty, moving, population, table
+from cubesift.simulate.spectra import dusty, flux_at_magnitude, moving, population, table
 from cubesift.simulate.structure import sersic
 
 WAVE = MANGA_GRID.wave
@@ -26,8 +26,7 @@ STILL = np.zeros(1)  # one velocity, at rest with its own redshift
 
 def at_magnitude(spectrum: np.ndarray, r: float) -> np.ndarray:
     """A spectrum, (wave,), scaled to an AB magnitude in r, 1e-17 erg/s/cm2/angstrom."""
-    total = 10 ** (-0.4 * (r + 48.60)) * SPEED_OF_LIGHT * 1e13 / 6231.0**2 * 1e17
-    return np.asarray(total * spectrum / spectrum[R_BAND].mean())
+    return np.asarray(flux_at_magnitude(r, 6231.0) * spectrum / spectrum[R_BAND].mean())
 
 
 def star(scene: Scene, rng: np.random.Generator) -> Plant:

@@ -76,6 +76,11 @@ def abundance(galaxy: Galaxy, radius: float) -> tuple[float, float]:
     return nitrogen, star_forming_ridge(nitrogen) + above
 
 
+def screen(galaxy: Galaxy, radius: float) -> float:
+    """A_V of the gas at a radius in reff, mag."""
+    return float(max(galaxy.attenuation + galaxy.dust_gradient * (min(radius, 2.5) - 1), 0.03))
+
+
 def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas: Canvas) -> list[Gas]:
     """H II regions, whose abundance and dust change outwards."""
     light, clumps = settled(galaxy, disc, shape, canvas)
@@ -84,8 +89,7 @@ def star_forming(galaxy: Galaxy, share: float, disc: Plane, shape: Shape, canvas
     born = born * forming_profile(galaxy, radius)
     found = []
     for knot, row in zip(KNOTS, np.eye(len(KNOTS)), strict=True):
-        dust = max(galaxy.attenuation + galaxy.dust_gradient * (knot - 1), 0.03)
-        ratios = line_ratios(*abundance(galaxy, knot), dust, density=120 / (1 + knot))
+        ratios = line_ratios(*abundance(galaxy, knot), screen(galaxy, knot), density=120 / (1 + knot))
         here = born * np.interp(radius, KNOTS, row)
         found.append(Gas("regions", share, ratios, here, 24.0, circular_speed(galaxy)))
     return found

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cubesift.data.wavelength import SPEED_OF_LIGHT
 from cubesift.simulate.galaxies import Galaxy
 from cubesift.simulate.gas import glowing
-from cubesift.simulate.ionised import gas_layers
+from cubesift.simulate.ionised import gas_layers, screen
 from cubesift.simulate.kinematics import bulge_dispersion, disc_dispersion, rotation, stars_speed
 from cubesift.simulate.light import GAS_STEP, STAR_STEP, Canvas, Part, unshared
-from cubesift.simulate.spectra import REST, dusty, moving, population
+from cubesift.simulate.spectra import REST, dusty, flux_at_magnitude, moving, population
 from cubesift.simulate.structure import (
     PSEUDO,
     Plane,
@@ -155,11 +154,6 @@ def recent(metallicity: float) -> np.ndarray:
     return np.asarray(np.sum(shares, axis=0))
 
 
-def screen(galaxy: Galaxy, radius: float) -> float:
-    """A_V of the gas at a radius in reff, mag."""
-    return float(max(galaxy.attenuation + galaxy.dust_gradient * (min(radius, 2.5) - 1), 0.03))
-
-
 def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
     """What a spectrum on `REST` is to be multiplied by to be in 1e-17 erg/s/cm2/angstrom, all light together.
 
@@ -171,7 +165,7 @@ def total_flux(galaxy: Galaxy, spectrum: np.ndarray) -> float:
     colour = -2.5 * np.log10(g * 4770**2 / (i * 7625**2))
     light = galaxy.logmass - (-0.38 + 0.70 * colour)
     magnitude = 4.58 - 2.5 * light  # absolute, i band, AB; the Sun has 4.58
-    at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 7480**2
+    at_10_parsec = flux_at_magnitude(magnitude, 7480.0)
     distance = luminosity_distance(galaxy.redshift) * 1e5  # in units of 10 pc
     level = spectrum[REST.between(7380, 7580)].mean()
-    return float(at_10_parsec / distance**2 * 1e17 / level)  # `moving` divides by (1 + z)
+    return float(at_10_parsec / distance**2 / level)  # `moving` divides by (1 + z)

@@ -109,3 +109,8 @@ def moving(rest: np.ndarray, sigma: float, velocities: np.ndarray, redshift: flo
         # To first order a Gaussian is linear in its variance: the width may follow the wavelength.
         sharp = sharp + (broadened(high) - sharp) * ((wanted - low) / (high - low))
     return np.asarray(sharp / (1 + redshift), dtype=np.float32)
+
+
+def flux_at_magnitude(magnitude: float, wave: float) -> float:
+    """Flux density of an AB magnitude at a wavelength in angstrom, 1e-17 erg/s/cm2/angstrom."""
+    return float(10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / wave**2 * 1e17)

@@ -8,6 +8,7 @@ from cubesift.data.wavelength import MANGA_GRID, SPEED_OF_LIGHT
 from cubesift.simulate.light import SPAXEL
 from cubesift.simulate.plants import Plant, point
 from cubesift.simulate.scene import Scene
+from cubesift.simulate.spectra import flux_at_magnitude
 from cubesift.simulate.structure import luminosity_distance
 
 # Rest wavelength (angstrom, vacuum) and depth of the features that mark type Ia at maximum (Filippenko 1997).
@@ -34,7 +35,7 @@ def supernova(scene: Scene, rng: np.random.Generator) -> Plant:
     rest = MANGA_GRID.wave / (1 + z)
     spectrum = photosphere(rest, rng.uniform(9000, 12_000), rng.uniform(9500, 11_500))
     distance = luminosity_distance(z) * 1e5  # in units of 10 pc
-    at_10_parsec = 10 ** (-0.4 * (magnitude + 48.60)) * SPEED_OF_LIGHT * 1e13 / 4400.0**2 * 1e17
+    at_10_parsec = flux_at_magnitude(magnitude, 4400.0)
     spectrum *= at_10_parsec / distance**2 / (1 + z) / spectrum[(rest > 3950) & (rest < 4850)].mean()
     light = point(scene, spectrum * scene.dust, y, x)
     return Plant("", y, x, 6357.0 * (1 - 10_500 / SPEED_OF_LIGHT) * (1 + z), magnitude, light=light)
