@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,14 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.plateifu)
+
+    def comparable(self) -> Embeddings:
+        """The rows of one model, which live in one space: of the fold "all", else of the largest."""
+        folds, count = np.unique(self.fold, return_counts=True)
+        if len(folds) < 2:
+            return self
+        rows = self.fold == ("all" if "all" in folds else folds[np.argmax(count)])
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def save(self, path: Path) -> None:
         """Write to Parquet."""
@@ -56,6 +64,9 @@ class Reconstruction:
     flux: np.ndarray  # (k, wave) float32, unclipped
     ivar: np.ndarray  # (k, wave) float32
     model: np.ndarray  # (k, wave) float32
+    # The channel nearest H-alpha, its wavelength in the record as `line_wave`; None where no model keeps it.
+    line: np.ndarray | None = None  # (y, x) float32, unclipped flux, nan = not to be used
+    line_model: np.ndarray | None = None  # (y, x) float32
 
 
 class Reconstructions:
@@ -96,7 +107,8 @@ class Reconstructions:
 
     def write(self, plateifu: str, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:
         """Write one galaxy, whole or not at all."""
-        self.store.write(plateifu, vars(reconstruction), {"plateifu": plateifu, **record})
+        arrays = {name: values for name, values in vars(reconstruction).items() if values is not None}
+        self.store.write(plateifu, arrays, {"plateifu": plateifu, **record})
 
     def keep_only(self, plateifus: Collection[str]) -> None:
         """Forget the galaxies that are no longer among the samples."""

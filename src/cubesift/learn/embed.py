@@ -14,6 +14,7 @@ from cubesift.data.embeddings import Embeddings, Reconstruction, Reconstructions
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import Provenance, fingerprint
+from cubesift.data.wavelength import STEP
 from cubesift.errors import Stale
 from cubesift.learn.blocks import embedding as embedding_of
 from cubesift.learn.checkpoint import Checkpoint, find_model
@@ -23,6 +24,8 @@ from cubesift.learn.loss import reduced_chi2
 
 BIN = 0.1  # dex of S/N: of the spaxels within, the worst rebuilt one's spectrum is kept
 FAINTEST = 0.5  # S/N per channel: fainter spectra are not kept
+LINE = 6564.61  # angstrom, vacuum, at rest: H-alpha, of which a map is kept
+PAPERS = 5739.8  # angstrom, observed: the map of figure 5b, kept where H-alpha is not to be had
 
 
 def embed_survey(
@@ -53,7 +56,9 @@ def embed_survey(
     parents = {"model": checkpoint.provenance.id, "preparation": prepared.provenance.id}
     about = {"grid": asdict(prepared.grid), "model": name, "fold": checkpoint.fold, "side": checkpoint.side}
     rebuilt = Reconstructions.create(
-        run.reconstructions(name), Provenance("embed", fingerprint(BIN, FAINTEST), parents), about
+        run.reconstructions(name),
+        Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents),
+        about,
     )
     rebuilt.keep_only(prepared.names)
     for number, plateifu in enumerate(prepared.names, start=1):
@@ -64,7 +69,7 @@ def embed_survey(
         if progress:
             progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
     parents = {"model": checkpoint.provenance.id, "samples": prepared.id}
-    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(BIN, FAINTEST), parents))
+    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents))
     embeddings.save(run.embeddings(name))
     return embeddings
 
@@ -108,6 +113,8 @@ def embed_sample(
     signal_to_noise = noise_units.nanmedian(dim=-1).values
     spaxels = spectra_to_keep(chi2.numpy(), signal_to_noise.numpy())
     y, x = spaxels.T
+    wave = checkpoint.grid.wave * 10 ** (-STEP * record.fraction)
+    line = channel_to_keep(wave, sample.ivar, record.redshift, record.frame)
     reconstruction = Reconstruction(
         error=error.numpy(),
         chi2=chi2.numpy(),
@@ -118,6 +125,8 @@ def embed_sample(
         flux=sample.unclipped[y, x],
         ivar=sample.ivar[y, x],
         model=model.numpy()[y, x],
+        line=unclipped[:, :, line].where(good[:, :, line], torch.nan).numpy(),
+        line_model=model[:, :, line].clone().numpy(),
     )
     said = {
         "mangaid": record.mangaid,
@@ -125,6 +134,7 @@ def embed_sample(
         "scale": record.scale,
         "redshift": record.redshift,
         "redshift_predicted": redshift if np.isfinite(redshift) else None,
+        "line_wave": float(wave[line]),
         "vector": embedding_of(latent).flatten().tolist(),
     }
     return reconstruction, said
@@ -149,6 +159,24 @@ def spectra_to_keep(chi2: np.ndarray, signal_to_noise: np.ndarray) -> np.ndarray
             chosen.append((int(y[worst]), int(x[worst])))
     chosen = list(dict.fromkeys(chosen))
     return np.array(chosen, np.int32)
+
+
+def channel_to_keep(wave: np.ndarray, ivar: np.ndarray, redshift: float | None, frame: str) -> int:
+    """The channel nearest H-alpha of the galaxy that is good in most of its spaxels.
+
+    Where the redshift is not known or H-alpha is off the grid, the one nearest the paper's 5739.8 angstrom.
+
+    Args:
+        wave: (wave,) angstrom in vacuum, in `frame`.
+        ivar: (y, x, wave), 0 = bad.
+        redshift: of the galaxy.
+        frame: "rest" or "observed".
+    """
+    stretch = 1.0 if frame == "rest" else 1 + redshift if redshift is not None else np.nan
+    wanted = LINE * stretch if wave[0] <= LINE * stretch <= wave[-1] else PAPERS
+    good = (ivar > 0).sum(axis=(0, 1))
+    usable = np.flatnonzero(2 * good >= good.max())
+    return int(usable[np.argmin(np.abs(wave[usable] - wanted))])
 
 
 def _gathered(rebuilt: Reconstructions, provenance: Provenance) -> Embeddings:
