@@ -87,13 +87,19 @@ def write_samples(run: Run, samples: Sequence[Sample], recipe: str = "paper") ->
 
 
 def write_embeddings(
-    run: Run, vectors: np.ndarray, model: str = "pca2d", fold: Sequence[str] | None = None
+    run: Run,
+    vectors: np.ndarray,
+    model: str = "pca2d",
+    fold: Sequence[str] | None = None,
+    held_out: Sequence[bool] | None = None,
+    names: Sequence[str] | None = None,
 ) -> None:
-    names = np.array(names_of(len(vectors)))
+    names = np.array(names_of(len(vectors)) if names is None else names)
     Embeddings(
         plateifu=names,
         mangaid=np.char.add("1-", names),
         fold=np.array(fold if fold is not None else ["all"] * len(names)),
+        held_out=np.array(held_out if held_out is not None else [False] * len(names)),
         vectors=vectors.astype(np.float32),
         redshift=np.linspace(0.01, 0.12, len(names)),
         redshift_predicted=np.full(len(names), np.nan),

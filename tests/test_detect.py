@@ -156,7 +156,7 @@ def test_scores_do_not_depend_on_the_order_of_the_rows(run: Run) -> None:
     first = score_galaxies(run, Detection())
     loaded = Embeddings.load(run.embeddings("pca2d"))
     shuffled = np.random.default_rng(8).permutation(40)
-    columns = ("plateifu", "mangaid", "fold", "vectors", "redshift", "redshift_predicted")
+    columns = ("plateifu", "mangaid", "fold", "held_out", "vectors", "redshift", "redshift_predicted")
     Embeddings(*[getattr(loaded, name)[shuffled] for name in columns], loaded.provenance).save(
         run.embeddings("pca2d")
     )

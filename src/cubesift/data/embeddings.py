@@ -13,13 +13,30 @@ from cubesift.data.groups import GalaxyStore
 from cubesift.data.store import Provenance, read_parquet, remove, write_parquet
 
 
+ALL = "all"  # the fold that learned from every galaxy
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of one fold: the galaxies it may be asked about, and those they are compared with."""
+
+    fold: str
+    asked: np.ndarray  # (n,) indices
+    among: np.ndarray  # (m,) indices: those the model learned from, or `asked` again where it saw them all
+
+
 @dataclass
 class Embeddings:
-    """One vector per observation, `embeddings/<name>.parquet`."""
+    """Vectors, `embeddings/<name>.parquet`: one row per observation, of a cross-fit one per fold as well.
+
+    Two folds' vectors live in unrelated spaces. Whoever reads them takes `comparable` rows (a map, a probe),
+    those `as_scored` (a prediction, each by a model that did not see the galaxy), or `comparisons` (scores).
+    """
 
     plateifu: np.ndarray  # (n,) str
     mangaid: np.ndarray  # (n,) str
-    fold: np.ndarray  # (n,) str: the model that made the row, "all" or "fold-0", ...
+    fold: np.ndarray  # (n,) str: the model that made the row, "all", "split", or of a cross-fit "fold-0", ...
+    held_out: np.ndarray  # (n,) bool: that model did not learn from this galaxy
     vectors: np.ndarray  # (n, latent) float32
     redshift: np.ndarray  # (n,) float64, of the catalogue; nan where not known
     redshift_predicted: np.ndarray  # (n,) float64, by the redshift head; nan where there is none
@@ -28,13 +45,37 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.plateifu)
 
+    def where(self, keep: np.ndarray) -> Embeddings:
+        """The rows for which `keep`, (n,) bool or indices, holds."""
+        return replace(self, **{name: getattr(self, name)[keep] for name in _COLUMNS})
+
     def comparable(self) -> Embeddings:
-        """The rows of one model, which live in one space: of the fold "all", else of the largest."""
+        """A row per galaxy, all of one model and so in one space: of the fold "all", else of the largest."""
         folds, count = np.unique(self.fold, return_counts=True)
         if len(folds) < 2:
             return self
-        rows = self.fold == ("all" if "all" in folds else folds[np.argmax(count)])
-        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+        return self.where(self.fold == (ALL if ALL in folds else folds[np.argmax(count)]))
+
+    def as_scored(self) -> Embeddings:
+        """A row per galaxy, of a cross-fit by the fold that held it out: not to be compared with each other."""
+        return self.where(np.concatenate([np.empty(0, int), *(one.asked for one in self.comparisons())]))
+
+    def comparisons(self) -> list[Comparison]:
+        """Who is scored among whom, each galaxy once and by name, whatever the order of the rows.
+
+        Of a cross-fit a fold's held-out galaxies among those it learned from; of a single model every galaxy
+        among all, seen or not, as the paper does.
+        """
+        order = np.argsort(self.plateifu, kind="stable")
+        fold, held_out = self.fold[order], self.held_out[order]
+        folds = np.unique(fold)
+        if len(folds) < 2:
+            return [Comparison(str(one), order, order) for one in folds]
+        return [
+            Comparison(str(one), order[(fold == one) & held_out], order[(fold == one) & ~held_out])
+            for one in folds
+            if one != ALL
+        ]
 
     def save(self, path: Path) -> None:
         """Write to Parquet."""
@@ -45,10 +86,12 @@ class Embeddings:
     def load(cls, path: Path) -> Embeddings:
         """Read back what `save` wrote."""
         columns, provenance = read_parquet(path)
+        # Format 1 knew no cross-fit and did not say; of a single model it does not matter.
+        columns.setdefault("held_out", np.zeros(len(columns["plateifu"]), bool))
         return cls(**columns, provenance=provenance)
 
 
-_COLUMNS = ("plateifu", "mangaid", "fold", "vectors", "redshift", "redshift_predicted")
+_COLUMNS = ("plateifu", "mangaid", "fold", "held_out", "vectors", "redshift", "redshift_predicted")
 
 
 @dataclass(frozen=True)

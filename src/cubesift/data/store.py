@@ -19,7 +19,7 @@ import numpy as np
 
 from cubesift.errors import CubesiftError, DiskFull
 
-FORMAT = 1
+FORMAT = 2  # 1: embeddings without held_out
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 

@@ -69,7 +69,9 @@ def embed_survey(
         if progress:
             progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
     parents = {"model": checkpoint.provenance.id, "samples": prepared.id}
-    embeddings = _gathered(rebuilt, Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents))
+    embeddings = _gathered(
+        rebuilt, set(checkpoint.train), Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents)
+    )
     embeddings.save(run.embeddings(name))
     return embeddings
 
@@ -179,13 +181,14 @@ def channel_to_keep(wave: np.ndarray, ivar: np.ndarray, redshift: float | None, 
     return int(usable[np.argmin(np.abs(wave[usable] - wanted))])
 
 
-def _gathered(rebuilt: Reconstructions, provenance: Provenance) -> Embeddings:
+def _gathered(rebuilt: Reconstructions, learned_from: set[str], provenance: Provenance) -> Embeddings:
     records = [rebuilt.record(name) for name in rebuilt.names]
     column = {key: [record[key] for record in records] for key in records[0]} if records else {}
     return Embeddings(
         plateifu=np.array(rebuilt.names, str),
         mangaid=np.array(column["mangaid"], str),
         fold=np.array(column["fold"], str),
+        held_out=np.array([name not in learned_from for name in rebuilt.names], bool),
         vectors=np.array(column["vector"], np.float32),
         redshift=np.array(column["redshift"], float),
         redshift_predicted=np.array(column["redshift_predicted"], float),
