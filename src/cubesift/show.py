@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from cubesift.data.catalog import Catalog
-from cubesift.data.embeddings import Reconstructions
+from cubesift.data.embeddings import Reconstructions, parent_id
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, read_parquet
@@ -34,7 +36,8 @@ def run_status(run: Run) -> list[Row]:
         ids[f"{folder}/{name}"] = provenance.id
         fresh = ids.get(f"models/{name}", provenance.parents.get("model")) == provenance.parents.get("model")
         fresh &= provenance.parents.get("samples") in ids.values()
-        rows.append((f"{folder}/{name}", f"{len(columns['plateifu'])} galaxies", _stale(fresh, "embed")))
+        what = f"{len(np.unique(columns['plateifu']))} galaxies"
+        rows.append((f"{folder}/{name}", what, _stale(fresh, "embed")))
     for path in sorted(run.path.glob("reconstructions/*/store.json")):
         name = path.parent.name.removesuffix(".zarr")
         ids[f"reconstructions/{name}"] = Reconstructions.open(path.parent).provenance.id
@@ -61,16 +64,19 @@ def _samples(run: Run) -> Iterator[Row]:
 
 
 def _models(run: Run, ids: dict[str, str]) -> Iterator[Row]:
+    made: dict[tuple[str, str], str] = {}
     for path in sorted(run.path.glob("models/*/*/model.json")):
         record = json.loads(path.read_text())
         provenance = Provenance.from_dict(record["provenance"], str(path))
         name, fold = path.parts[-3:-1]
-        if fold == "all" or f"models/{name}" not in ids:
-            ids[f"models/{name}"] = provenance.id
+        made[name, fold] = provenance.id
         settings = record["settings"]
         fresh = ids.get(f"samples/{settings['samples']}") == provenance.parents.get("samples")
         what = f"{settings['system']}, {settings['epochs']} epochs on {len(record['train'])} galaxies"
         yield f"models/{name}/{fold}", what, _stale(fresh, "train")
+    for name in run.models():
+        if folds := run.folds(name):
+            ids[f"models/{name}"] = parent_id({fold: made[name, fold] for fold in folds})
     for path in sorted(run.path.glob("models/*/*/resume.pt")):
         name, fold = path.parts[-3:-1]
         yield f"models/{name}/{fold}", "begun; `cubesift train` goes on", ""

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from cubesift.data.groups import GalaxyStore
-from cubesift.data.store import Provenance, read_parquet, remove, write_parquet
-
+from cubesift.data.store import Provenance, fingerprint, read_parquet, remove, write_parquet
 
 ALL = "all"  # the fold that learned from every galaxy
+
+
+def parent_id(models: Mapping[str, str]) -> str:
+    """One id for the models that embed a survey, of their ids by fold: that of a single one is its own."""
+    (first, *others) = models.values()
+    return fingerprint(dict(models)) if others else first
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Embeddings:
         return self.where(self.fold == (ALL if ALL in folds else folds[np.argmax(count)]))
 
     def as_scored(self) -> Embeddings:
-        """A row per galaxy, of a cross-fit by the fold that held it out: not to be compared with each other."""
+        """A row per galaxy, of a cross-fit by the fold that held it out: vectors not to be compared."""
         return self.where(np.concatenate([np.empty(0, int), *(one.asked for one in self.comparisons())]))
 
     def comparisons(self) -> list[Comparison]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,14 @@ class Run:
     def models(self) -> list[str]:
         """Names of the models with finished weights."""
         return sorted({path.parent.parent.name for path in self.path.glob("models/*/*/model.json")})
+
+    def folds(self, name: str) -> list[str]:
+        """Finished models that embed: a cross-fit's folds, and `all` if it is there; else `all`, `split`."""
+        there = {path.parent.name for path in self.path.glob(f"models/{name}/*/model.json")}
+        parts = sorted(fold for fold in there if re.fullmatch(r"fold-\d+", fold))
+        if parts:
+            return [*parts, *sorted({"all"} & there)]
+        return sorted(there & {"all", "split"})[:1]
 
     def reject(self, name: str, record: Mapping[str, Any]) -> None:
         """Note a file that could not be used: `file`, `reason`, and what it was when it was tried."""

@@ -58,7 +58,7 @@ class Checkpoint:
 
     model: System
     settings: Training
-    fold: str  # "split": learned from a part; "all": from every galaxy
+    fold: str  # "split", or "fold-0", ... of a cross-fit: learned from a part; "all": from every galaxy
     grid: WavelengthGrid
     side: int  # spaxels
     recipe: Mapping[str, Any]  # how its samples were prepared
@@ -157,4 +157,9 @@ def find_model(path: Path, name: str = "") -> Path:
     for folder in (path, path / "all", path / "split"):
         if (folder / "model.json").exists():
             return folder
+    if folds := sorted(part.parent.name for part in path.glob("fold-*/model.json")):
+        raise CubesiftError(
+            f"{path}: a cross-fit without a model of all galaxies (only {', '.join(folds)}). Train it with "
+            "retrain_on_all, or name one of these."
+        )
     raise CubesiftError(f"{path}: no finished model here (no model.json). Run `cubesift train` first.")

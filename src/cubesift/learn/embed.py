@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from cubesift.data.embeddings import Embeddings, Reconstruction, Reconstructions
+from cubesift.data.cube import FORESTAR
+from cubesift.data.embeddings import ALL, Embeddings, Reconstruction, Reconstructions, parent_id
 from cubesift.data.run import Run
-from cubesift.data.samples import Sample, Samples
+from cubesift.data.samples import Sample, SampleRecord, Samples
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.data.wavelength import STEP
-from cubesift.errors import Stale
+from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.blocks import embedding as embedding_of
 from cubesift.learn.checkpoint import Checkpoint, find_model
 from cubesift.learn.device import usable_device
-from cubesift.learn.feed import as_galaxy
+from cubesift.learn.feed import Galaxy, as_galaxy
 from cubesift.learn.loss import reduced_chi2
+from cubesift.learn.split import fold_of
 
 BIN = 0.1  # dex of S/N: of the spaxels within, the worst rebuilt one's spectrum is kept
 FAINTEST = 0.5  # S/N per channel: fainter spectra are not kept
@@ -43,18 +45,27 @@ def embed_survey(
     `reconstructions/<name>.zarr`, a galaxy at a time and its embedding with it, then
     `embeddings/<name>.parquet`. Fluxes stay in the units of the samples.
 
+    Of a cross-fit a galaxy is rebuilt by the fold that held it out, and embedded by that one, by those that
+    learned from it (whom others are compared with) and by `all`, where there is one.
+
     Raises:
-        CubesiftError: no such model or samples.
+        CubesiftError: no such model or samples, or a fold is missing.
         Stale: the samples are not what the model was made for.
     """
     device = usable_device(device)
-    folder = find_model(model, name) if model else find_model(run.path / "models" / name)
-    checkpoint = Checkpoint.load(folder)
-    prepared = Samples.open(run.samples(samples or checkpoint.settings.samples))
-    checkpoint.check(prepared)
-    checkpoint.model.to(device)
-    parents = {"model": checkpoint.provenance.id, "preparation": prepared.provenance.id}
-    about = {"grid": asdict(prepared.grid), "model": name, "fold": checkpoint.fold, "side": checkpoint.side}
+    models = _models(run, name, model)
+    prepared = Samples.open(run.samples(samples or models[0].settings.samples))
+    for one in models:
+        one.check(prepared)
+        one.model.to(device)
+    records = {plateifu: prepared.record(plateifu) for plateifu in prepared.names}
+    crossed = model is None and models[0].settings.split == "crossfit"
+    homes = {
+        plateifu: _home(models, record) if crossed else models[0] for plateifu, record in records.items()
+    }
+    made_by = parent_id({one.fold: one.provenance.id for one in models})
+    parents = {"model": made_by, "preparation": prepared.provenance.id}
+    about = {"grid": asdict(prepared.grid), "model": name, "side": models[0].side}
     rebuilt = Reconstructions.create(
         run.reconstructions(name),
         Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents),
@@ -62,16 +73,21 @@ def embed_survey(
     )
     rebuilt.keep_only(prepared.names)
     for number, plateifu in enumerate(prepared.names, start=1):
-        source_id = prepared.record(plateifu).source_id
+        source_id, home = records[plateifu].source_id, homes[plateifu]
         if plateifu not in rebuilt or rebuilt.record(plateifu)["source_id"] != source_id:
-            reconstruction, said = embed_sample(checkpoint, prepared.read(plateifu), device)
-            rebuilt.write(plateifu, reconstruction, {**said, "source_id": source_id})
+            sample = prepared.read(plateifu)
+            reconstruction, said = embed_sample(home, sample, device)
+            others = {
+                one.fold: encode_sample(one, sample, device)[2]
+                for one in models
+                if one is not home and (one.fold == ALL or plateifu in one.train)
+            }
+            rebuilt.write(plateifu, reconstruction, {**said, "others": others, "source_id": source_id})
         if progress:
             progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
-    parents = {"model": checkpoint.provenance.id, "samples": prepared.id}
-    embeddings = _gathered(
-        rebuilt, set(checkpoint.train), Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents)
-    )
+    parents = {"model": made_by, "samples": prepared.id}
+    provenance = Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents)
+    embeddings = _gathered(rebuilt, {one.fold: set(one.train) for one in models}, provenance)
     embeddings.save(run.embeddings(name))
     return embeddings
 
@@ -91,26 +107,17 @@ def embed_sample(
             f"{record.plateifu}: {sample.flux.shape[0]} spaxels a side, but model {checkpoint.settings.name} "
             f"was trained on {checkpoint.side}. Prepare with the recipe of the model, or train again."
         )
-    galaxy = as_galaxy(
-        record.plateifu,
-        sample.flux,
-        sample.ivar,
-        sample.bits,
-        record.redshift,
-        star_mask=checkpoint.settings.star_mask,
-        sky_filled=bool(checkpoint.recipe.get("fill_sky")),
-    )
-    network, given = checkpoint.model, galaxy.to(device)
-    latent = network.encode(network.space.maps([given]))
+    galaxy, latent, said = encode_sample(checkpoint, sample, device)
+    network = checkpoint.model
     model = network.space.flux(network.decode(latent)[0]).cpu()
-    mean, std = checkpoint.redshift
-    redshift = mean + std * float(network.redshift(latent))
     unclipped, ivar = torch.from_numpy(sample.unclipped), torch.from_numpy(sample.ivar)
     good = ivar > 0
-    nothing = ~(galaxy.good & galaxy.observed)
+    # A star that the model was shown is part of what it had to rebuild, though it has no ivar to judge by.
+    star = torch.from_numpy(((sample.bits & FORESTAR) != 0).any(axis=-1) & (sample.flux != 0).any(axis=-1))
+    nothing = ~(galaxy.good & (galaxy.observed | star))
     covered = galaxy.covered.float()
     error = ((model - galaxy.flux).abs() @ covered / covered.sum()).masked_fill(nothing, torch.nan)
-    chi2 = reduced_chi2(model, unclipped, ivar).masked_fill(nothing, torch.nan)
+    chi2 = reduced_chi2(model, unclipped, ivar).masked_fill(~galaxy.good, torch.nan)
     noise_units = torch.where(good, unclipped * ivar.sqrt(), torch.nan)
     signal_to_noise = noise_units.nanmedian(dim=-1).values
     spaxels = spectra_to_keep(chi2.numpy(), signal_to_noise.numpy())
@@ -130,16 +137,39 @@ def embed_sample(
         line=unclipped[:, :, line].where(good[:, :, line], torch.nan).numpy(),
         line_model=model[:, :, line].clone().numpy(),
     )
-    said = {
+    about = {
         "mangaid": record.mangaid,
         "fold": checkpoint.fold,
         "scale": record.scale,
         "redshift": record.redshift,
-        "redshift_predicted": redshift if np.isfinite(redshift) else None,
         "line_wave": float(wave[line]),
-        "vector": embedding_of(latent).flatten().tolist(),
     }
-    return reconstruction, said
+    return reconstruction, {**about, **said}
+
+
+@torch.no_grad()
+def encode_sample(
+    checkpoint: Checkpoint, sample: Sample, device: str = "cpu"
+) -> tuple[Galaxy, torch.Tensor, dict[str, Any]]:
+    """One galaxy as the model sees it, its latent (1, latent, y, x), `vector` and `redshift_predicted`."""
+    galaxy = as_galaxy(
+        sample.record.plateifu,
+        sample.flux,
+        sample.ivar,
+        sample.bits,
+        sample.record.redshift,
+        star_mask=checkpoint.settings.star_mask,
+        sky_filled=bool(checkpoint.recipe.get("fill_sky")),
+    )
+    network = checkpoint.model
+    latent = network.encode(network.space.maps([galaxy.to(device)]))
+    mean, std = checkpoint.redshift
+    redshift = mean + std * float(network.redshift(latent))
+    said = {
+        "vector": embedding_of(latent).flatten().tolist(),
+        "redshift_predicted": redshift if np.isfinite(redshift) else None,
+    }
+    return galaxy, latent, said
 
 
 def spectra_to_keep(chi2: np.ndarray, signal_to_noise: np.ndarray) -> np.ndarray:
@@ -181,16 +211,61 @@ def channel_to_keep(wave: np.ndarray, ivar: np.ndarray, redshift: float | None, 
     return int(usable[np.argmin(np.abs(wave[usable] - wanted))])
 
 
-def _gathered(rebuilt: Reconstructions, learned_from: set[str], provenance: Provenance) -> Embeddings:
-    records = [rebuilt.record(name) for name in rebuilt.names]
-    column = {key: [record[key] for record in records] for key in records[0]} if records else {}
+def _models(run: Run, name: str, elsewhere: Path | None) -> list[Checkpoint]:
+    """The model that embeds, or all that a cross-fit has.
+
+    Raises:
+        CubesiftError: there is none.
+        Stale: folds of two different trainings.
+    """
+    folder = run.path / "models" / name
+    found = [find_model(elsewhere, name)] if elsewhere else [folder / fold for fold in run.folds(name)]
+    models = [Checkpoint.load(path) for path in found or [find_model(folder)]]
+    if any(one.settings != models[0].settings for one in models):
+        raise Stale(f"{folder}: its folds were trained by different settings. Run `cubesift train` again.")
+    return models
+
+
+def _home(models: Sequence[Checkpoint], record: SampleRecord) -> Checkpoint:
+    """Who rebuilds a galaxy: of a cross-fit the one that held it out.
+
+    Raises:
+        CubesiftError: that fold is not there.
+        Stale: it learned from the galaxy after all.
+    """
+    fold = fold_of(record.mangaid, models[0].settings.folds)
+    home = next((one for one in models if one.fold == fold), None)
+    name = models[0].settings.name
+    if home is None:
+        raise CubesiftError(
+            f"model {name}: no {fold}, which holds {record.plateifu} out. Run `cubesift train` first."
+        )
+    if record.plateifu in home.train:
+        raise Stale(
+            f"model {name}: {fold} should hold {record.plateifu} out (mangaid {record.mangaid}), but learned "
+            "from it. Run `cubesift train` again."
+        )
+    return home
+
+
+def _gathered(
+    rebuilt: Reconstructions, learned_from: Mapping[str, set[str]], provenance: Provenance
+) -> Embeddings:
+    """The embeddings that lie beside the reconstructions; `learned_from` names each fold's galaxies."""
+    rows = []
+    for name in rebuilt.names:
+        record = rebuilt.record(name)
+        for fold, said in {record["fold"]: record, **record["others"]}.items():
+            about = (name, record["mangaid"], fold, name not in learned_from[fold], record["redshift"])
+            rows.append((*about, said["vector"], said["redshift_predicted"]))
+    names, mangaids, folds, held_out, redshifts, vectors, predicted = zip(*rows, strict=True)
     return Embeddings(
-        plateifu=np.array(rebuilt.names, str),
-        mangaid=np.array(column["mangaid"], str),
-        fold=np.array(column["fold"], str),
-        held_out=np.array([name not in learned_from for name in rebuilt.names], bool),
-        vectors=np.array(column["vector"], np.float32),
-        redshift=np.array(column["redshift"], float),
-        redshift_predicted=np.array(column["redshift_predicted"], float),
+        plateifu=np.array(names, str),
+        mangaid=np.array(mangaids, str),
+        fold=np.array(folds, str),
+        held_out=np.array(held_out, bool),
+        vectors=np.array(vectors, np.float32),
+        redshift=np.array(redshifts, float),
+        redshift_predicted=np.array(predicted, float),
         provenance=provenance,
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 # Filters of each block. A 3-D convolution keeps 8 maps of a quarter of the cube's size, so there are few.
-WIDTHS = {"cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
+WIDTHS = {"cae2d": (128, 128, 64), "cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -42,9 +42,11 @@ class Training:
     batch: Annotated[int, Field(ge=1)] | None = None  # galaxies per step; None = the paper's
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     halve_every: Annotated[int, Field(ge=1)] = 10  # epochs
-    split: Literal["first", "hash"] = "first"  # first: in order of plate; hash: by galaxy, repeats together
+    # first: in order of plate; hash: by galaxy, repeats together; crossfit: by galaxy, each held out once.
+    split: Literal["first", "hash", "crossfit"] = "first"
     first: Annotated[int, Field(ge=1)] = 2000  # galaxies to learn from, when split = "first"
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.2  # fraction held out, when split = "hash"
+    folds: Annotated[int, Field(ge=2)] = 5  # models of a cross-fit, when split = "crossfit"
     retrain_on_all: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -15,30 +15,51 @@ from cubesift.learn.settings import Training
 class Fold:
     """One training of a model: its name, and plateifu of the galaxies."""
 
-    name: str  # "split" or "all"
+    name: str  # "split", "fold-0", "fold-1", ..., or "all"
     train: list[str]
     validation: list[str]
 
 
 def folds(samples: Samples, settings: Training) -> list[Fold]:
-    """The trainings that the settings ask for, in order: on a part, then on all.
+    """The trainings that the settings ask for, in order: on a part (of a cross-fit on each), then on all.
 
     Where nothing is left to watch, the part is all, and is trained once.
 
     Raises:
         CubesiftError: fewer than two galaxies to learn from.
     """
-    train, validation = split_galaxies(samples, settings)
-    if len(train) < 2:
+    if settings.split == "crossfit":
+        parts = cross_fit(samples, settings.folds)
+    else:
+        parts = [Fold("split", *split_galaxies(samples, settings))]
+    fewest = min((len(part.train) for part in parts), default=0)
+    if fewest < 2:
         raise CubesiftError(
-            f"{samples.store.path}: {len(train)} of {len(samples)} galaxies to learn from. Prepare more, "
-            "hold out fewer (validation), or use a model that was trained before."
+            f"{samples.store.path}: {fewest} of {len(samples)} galaxies to learn from. Prepare more, "
+            "hold out fewer (validation, or more folds), or use a model that was trained before."
         )
-    whole = Fold("all", train + validation, [])
-    part = Fold("split", train, validation)
+    last = parts[-1]
+    # The last part's first, so that its sums over spectra can go on: see `train_model`.
+    whole = Fold("all", last.train + last.validation, [])
     if not settings.retrain_on_all:
-        return [part]
-    return [part, whole] if validation else [whole]
+        return parts
+    return [*parts, whole] if last.validation else [whole]
+
+
+def cross_fit(samples: Samples, count: int) -> list[Fold]:
+    """Every galaxy is held out once, with its repeats, by the fold that its name says; see `fold_of`.
+
+    A fold that would hold out nobody is left out: it would learn what `all` learns.
+    """
+    homes = {plateifu: fold_of(samples.record(plateifu).mangaid, count) for plateifu in samples.names}
+    return [
+        Fold(
+            name,
+            [plateifu for plateifu, home in homes.items() if home != name],
+            [plateifu for plateifu, home in homes.items() if home == name],
+        )
+        for name in sorted(set(homes.values()))
+    ]
 
 
 def split_galaxies(samples: Samples, settings: Training) -> tuple[list[str], list[str]]:
@@ -63,6 +84,11 @@ def _plate_and_ifu(plateifu: str) -> tuple[bool, int, int, str]:
     numbers = re.fullmatch(r"(\d+)-(\d+)", plateifu)
     plate, ifu = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
     return numbers is None, plate, ifu, plateifu
+
+
+def fold_of(mangaid: str, count: int) -> str:
+    """The one of `count` folds that holds a galaxy out: "fold-0", ..."""
+    return f"fold-{int(place_of(mangaid) * count)}"
 
 
 def place_of(mangaid: str) -> float:

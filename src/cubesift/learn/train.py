@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from cubesift.learn.settings import Training
 from cubesift.learn.spaces import ComponentSpace
 from cubesift.learn.split import Fold, folds
 
+LATER = ("folds",)  # settings that the first models did not know
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -37,6 +39,9 @@ def train_model(
     progress: Progress | None = None,
 ) -> Checkpoint:
     """Train on a part, then, as the paper does, again on all: `models/<name>/split` and `.../all`.
+
+    With split = "crossfit" the parts are `.../fold-0` and so on, each without the galaxies it is asked about.
+    A fold that the settings no longer ask for is removed when the others are finished.
 
     What is finished is not done again; what was killed goes on after its last whole epoch and ends in the
     same weights. `memory` is how many bytes of flux are kept between epochs. `progress` gets a dict per
@@ -51,10 +56,15 @@ def train_model(
     samples = Samples.open(run.samples(settings.samples))
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)
-    # Shared: the second fold only adds the galaxies that the first one held out.
-    moments = Moments(samples.grid.size, second=SYSTEMS[settings.system] is Compressed2d)
+    moments = None
     for fold in asked:
+        # Shared where one can go on: `all` only adds the galaxies that the part before it held out.
+        if moments is None or not set(moments.names) <= set(fold.train):
+            moments = Moments(samples.grid.size, second=SYSTEMS[settings.system] is Compressed2d)
         checkpoint = train_fold(run, settings, fold, feed, moments, device, progress or (lambda _: None))
+    for folder in run.model(settings.name).parent.iterdir():
+        if folder.name not in {fold.name for fold in asked} and (folder / "model.json").exists():
+            remove(folder)
     return checkpoint
 
 
@@ -64,7 +74,7 @@ def train_fold(
     """Train one model, or go on with it, and write it; nothing is done where it is finished."""
     samples = feed.samples
     folder = run.model(settings.name, fold.name)
-    provenance = Provenance("train", fingerprint(settings, fold.name), {"samples": samples.id})
+    provenance = Provenance("train", fingerprint(counting(settings), fold.name), {"samples": samples.id})
     if (folder / "model.json").exists():
         finished = Checkpoint.load(folder)
         if finished.provenance.id == provenance.id:
@@ -103,6 +113,15 @@ def train_fold(
     return checkpoint
 
 
+def counting(settings: Training) -> dict[str, Any]:
+    """The settings that a model's id stands for; those that came later only where they are not the default.
+
+    So a model that was trained before there was such a setting stays finished.
+    """
+    defaults, said = asdict(Training()), asdict(settings)
+    return {name: value for name, value in said.items() if name not in LATER or value != defaults[name]}
+
+
 def measure(run: Run, model: System, settings: Training, fold: Fold, moments: Moments) -> None:
     """Take from the training set what is fixed before the network learns: scale, mean and compression."""
     if settings.system != "ae2d":
@@ -114,7 +133,13 @@ def measure(run: Run, model: System, settings: Training, fold: Fold, moments: Mo
             f"model {settings.name}: no model {settings.compressor!r} of fold {fold.name!r} to compress its "
             'spectra. Put a [[train]] table of that name with system = "ae" before it.'
         )
-    compressor = Checkpoint.load(folder).model
+    trained = Checkpoint.load(folder)
+    compressor = trained.model
+    if seen := sorted(set(trained.train) & set(fold.validation)):
+        raise CubesiftError(
+            f"model {settings.name}: its compressor {settings.compressor!r} learned from {len(seen)} "
+            f"galaxies that fold {fold.name!r} holds out ({seen[0]}, ...). Give both the same split."
+        )
     if not isinstance(compressor, AE) or not isinstance(model.space, ComponentSpace):
         raise CubesiftError(
             f"model {settings.name}: its compressor {settings.compressor!r} is no shallow AE."
