@@ -3,18 +3,20 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cubesift.data.embeddings import Embeddings, Reconstruction, Reconstructions
+from cubesift.data.embeddings import Comparison, Embeddings, Reconstruction, Reconstructions
 from cubesift.data.outliers import BY_ITSELF, Outliers
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance
+from cubesift.detect.fold import Fold
 from cubesift.detect.itself import rebuilt_by_itself
-from cubesift.detect.neighbours import mean_distance
+from cubesift.detect.methods import far_from_neighbours
 from cubesift.detect.ranking import agreed, percentiles
 from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess
 from cubesift.detect.score import score_galaxies
@@ -103,53 +105,46 @@ def test_what_was_saved_is_what_was_scored(run: Run) -> None:
     assert (np.diff(loaded.spaxels["score"]) <= 0).all()
 
 
+def mean_distance(points: np.ndarray, k: int, distance: Literal["plain", "robust"] = "plain") -> np.ndarray:
+    """Of galaxies among themselves."""
+    return far_from_neighbours(Fold(points, points, True), Detection(neighbours=k, distance=distance))
+
+
 def test_a_mean_over_neighbours_is_exact() -> None:
     points = np.array([[0.0], [1.0], [3.0], [7.0]])
-    fold = np.array(["all"] * 4)
-    assert mean_distance(points, fold, 2) == pytest.approx([2.0, 1.5, 2.5, 5.0])
+    assert mean_distance(points, 2) == pytest.approx([2.0, 1.5, 2.5, 5.0])
 
 
 def test_k_shrinks_with_the_number_of_galaxies() -> None:
-    points, fold = np.array([[0.0], [1.0], [3.0]]), np.array(["all"] * 3)
-    assert mean_distance(points, fold, 50) == pytest.approx([2.0, 1.5, 2.5])
+    points = np.array([[0.0], [1.0], [3.0]])
+    assert mean_distance(points, 50) == pytest.approx([2.0, 1.5, 2.5])
 
 
-def test_distances_between_folds_are_refused() -> None:
+def test_distances_between_folds_are_refused(run: Run) -> None:
+    little_run.write_embeddings(run, np.zeros((4, 2)), fold=["fold-0", "fold-0", "fold-1", "fold-1"])
+    said = Embeddings.load(run.embeddings("pca2d"))
     with pytest.raises(ValueError, match=r"between folds.*fold-0, fold-1"):
-        mean_distance(np.zeros((4, 2)), np.array(["fold-0", "fold-0", "fold-1", "fold-1"]), 2)
+        Fold.of(said, Comparison("fold-0", np.array([0, 1]), np.array([1, 2])))
 
 
 def test_distances_survive_a_far_origin() -> None:
     points = np.random.default_rng(0).normal(size=(30, 4))
-    fold = np.array(["all"] * 30)
     moved = points + 1e6
-    assert mean_distance(moved, fold, 5) == pytest.approx(mean_distance(points, fold, 5), rel=1e-7)
+    assert mean_distance(moved, 5) == pytest.approx(mean_distance(points, 5), rel=1e-7)
 
 
 def test_one_wide_latent_decides_plain_distances_but_not_robust_ones() -> None:
     rng = np.random.default_rng(2)
     points = rng.normal(size=(200, 4)) * np.array([1000.0, 1, 1, 1])
     points[7] = (0, 9, 9, 9)
-    fold = np.array(["all"] * 200)
-    assert np.argmax(mean_distance(points, fold, 5, "robust")) == 7
-    assert np.argmax(mean_distance(points, fold, 5, "plain")) != 7
+    assert np.argmax(mean_distance(points, 5, "robust")) == 7
+    assert np.argmax(mean_distance(points, 5, "plain")) != 7
 
 
 def test_a_dead_latent_does_no_harm() -> None:
     points = np.random.default_rng(3).normal(size=(20, 3))
     points[:, 1] = 4.0
-    assert np.isfinite(mean_distance(points, np.array(["all"] * 20), 5, "robust")).all()
-
-
-def test_each_fold_is_ranked_within_itself(run: Run) -> None:
-    vectors = np.random.default_rng(1).normal(size=(40, 5))
-    vectors[20:] = vectors[:20] * 100 + 5000  # another model's latent space: all of it wider, and elsewhere
-    little_run.write_embeddings(run, vectors, fold=["fold-0"] * 20 + ["fold-1"] * 20)
-    table = score_galaxies(run, Detection()).galaxies
-    order = np.argsort(table["plateifu"])
-    percentile = table["neighbours.pca2d.percentile"][order]
-    assert percentile[:20] == pytest.approx(percentile[20:])
-    assert percentile[:20].max() == 100
+    assert np.isfinite(mean_distance(points, 5, "robust")).all()
 
 
 def test_scores_do_not_depend_on_the_order_of_the_rows(run: Run) -> None:

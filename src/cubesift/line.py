@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from cubesift.console import Tick, say, watching
@@ -215,13 +214,11 @@ def embed(
 
 def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | None = None) -> None:
     """Rank galaxies and spaxels by all models, or by those named; by none, each cube alone."""
+    from cubesift.detect.consensus import said_of
     from cubesift.detect.score import score_galaxies
 
-    outliers = score_galaxies(as_run(run), settings, models)
-    ranked, named = len(outliers.galaxies["plateifu"]), np.sum(outliers.galaxies["named_by"] != "")
-    say(
-        f"detect: {ranked} galaxies ranked, {named} named; {len(outliers.spaxels['plateifu'])} spaxels ranked"
-    )
+    for words in said_of(score_galaxies(as_run(run), settings, models)):
+        say(words)
 
 
 def report(run: Path | str | Run, settings: Reporting) -> Path:

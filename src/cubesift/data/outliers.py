@@ -14,8 +14,9 @@ BY_ITSELF = "by-itself"  # reconstructions in which every cube was rebuilt from 
 class Outliers:
     """Two tables, strangest first. Higher is stranger; percentiles run from 0 to 100.
 
-    galaxies: plateifu, mangaid, percentile (over all scores), named_by ("neighbours",
-        "reconstruction", "both", "itself" or ""), and per score `<method>.<model>` and
+    galaxies: plateifu, mangaid, percentile (over all scores), named_by (of the paper's two methods:
+        "neighbours", "reconstruction", "both", "itself" or ""), rebuilt_badly_by_all (the lowest of the
+        models' percentiles of reconstruction), and per score `<method>.<model>` and
         `<method>.<model>.percentile`; of the method "itself", a linear model of each cube's own spaxels,
         `itself.<recipe>`. No rows where there were too few galaxies to rank.
     spaxels: plateifu, y, x (of the samples' grid), score, percentile (within its cube),

@@ -37,6 +37,10 @@ class Run:
         return self.path / "cubes"
 
     @property
+    def agreement(self) -> Path:
+        return self.path / "agreement.parquet"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 

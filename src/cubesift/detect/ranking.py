@@ -34,3 +34,10 @@ def agreed(several: np.ndarray) -> np.ndarray:
     some = count > 0
     out[some] = 100 * (1 - (np.exp(logs[some] / count[some]) - 1) / others)
     return out
+
+
+def kindest(several: np.ndarray) -> np.ndarray:
+    """The lowest percentile of (n, scores), (n,): high only where every score that is known is high."""
+    known = np.isfinite(several)
+    lowest = np.where(known, several, np.inf).min(axis=1)
+    return np.asarray(np.where(known.any(axis=1), lowest, np.nan))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,48 +10,25 @@ from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.outliers import BY_ITSELF, Outliers
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
-from cubesift.data.store import Columns, Provenance, fingerprint
+from cubesift.data.store import Columns, Provenance, fingerprint, write_parquet
+from cubesift.detect.consensus import agreement
+from cubesift.detect.fold import Fold
 from cubesift.detect.itself import each_by_itself
-from cubesift.detect.neighbours import mean_distance
-from cubesift.detect.ranking import agreed, percentiles
-from cubesift.detect.reconstruction import Rebuilt, chi2_excess, high_excess, mean_error
+from cubesift.detect.methods import METHODS
+from cubesift.detect.ranking import percentiles
+from cubesift.detect.reconstruction import Rebuilt, chi2_excess
 from cubesift.detect.settings import FEW, Detection
 from cubesift.detect.spaxels import spaxel_rows, strangest_first
+from cubesift.detect.table import galaxy_table
 from cubesift.errors import CubesiftError, Stale
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What one model says of the galaxies it may be asked about; nothing is compared beyond."""
-
-    fold: np.ndarray  # (n,) str, all the same
-    vectors: np.ndarray  # (n, latent)
-    rebuilt: Sequence[Rebuilt]
-    excess: Sequence[np.ndarray]  # (y, x) each, of chi2
-
-
-def far_from_neighbours(fold: Fold, settings: Detection) -> np.ndarray:
-    """(n,) mean distance to the nearest in the embedding."""
-    return mean_distance(fold.vectors, fold.fold, settings.neighbours, settings.distance)
-
-
-def badly_rebuilt(fold: Fold, settings: Detection) -> np.ndarray:
-    """(n,) how badly the model rebuilt each galaxy."""
-    if settings.reconstruction == "error":
-        return mean_error(fold.rebuilt)
-    return high_excess(fold.excess, settings.quantile)
-
-
-METHODS: dict[str, Callable[[Fold, Detection], np.ndarray]] = {
-    "neighbours": far_from_neighbours,
-    "reconstruction": badly_rebuilt,
-}
 
 
 def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None = None) -> Outliers:
     """Rank the galaxies and the spaxels of a run and save the two tables.
 
-    Every fold's rows are ranked among themselves, and only their percentiles are joined. Without a model
+    Every fold's galaxies are ranked among themselves, of a cross-fit by how they differ from those that the
+    fold learned from, and only percentiles are joined. How far the scores agree goes to `agreement.parquet`.
+    Without a model
     every cube is rebuilt from its own spaxels, written to `reconstructions/by-itself.zarr`,
     and no galaxy is ranked; nor is a single galaxy.
 
@@ -69,6 +45,7 @@ def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None =
         if not models and (count := _prepared(run)) >= FEW:
             raise CubesiftError(f"{run.path}: {count} galaxies but no embeddings. Run train and embed first.")
     outliers = _by_models(run, settings, models) if models else _by_themselves(run, settings)
+    write_parquet(run.agreement, agreement(outliers.galaxies), outliers.provenance)
     outliers.save(run.path)
     return outliers
 
@@ -105,21 +82,18 @@ def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers
         reconstructions = Reconstructions.open(run.reconstructions(model))
         _check_partners(model, embeddings, reconstructions)
         mangaids.update(zip(embeddings.plateifu.tolist(), embeddings.mangaid.tolist(), strict=True))
-        for one in np.unique(embeddings.fold):
-            # By name, so that neither scores nor ties depend on the order of the file.
-            rows = np.flatnonzero(embeddings.fold == one)
-            rows = rows[np.argsort(embeddings.plateifu[rows])]
-            names = embeddings.plateifu[rows].tolist()
+        for one in embeddings.comparisons():
+            names = embeddings.plateifu[one.asked].tolist()
             rebuilt = [Rebuilt.read(reconstructions, name) for name in names]
             excess = chi2_excess(rebuilt, settings.min_signal_to_noise)
             for galaxy, score in zip(rebuilt, excess, strict=True):
                 kept = settings.spaxels_per_cube
                 spaxels.append(spaxel_rows(galaxy.plateifu, score, galaxy.signal_to_noise, model, kept))
-            fold = Fold(embeddings.fold[rows], embeddings.vectors[rows], rebuilt, excess)
-            for method, scored in METHODS.items():
+            fold = Fold.of(embeddings, one, rebuilt, excess)
+            for method in settings.methods:
                 column = scores.setdefault(f"{method}.{model}", {})
-                if len(names) > 1:
-                    score = scored(fold, settings)
+                if len(one.among) > 1:
+                    score = METHODS[method](fold, settings)
                     both = zip(score.tolist(), percentiles(score).tolist(), strict=True)
                     column.update(zip(names, both, strict=True))
     if settings.by_itself:
@@ -134,51 +108,7 @@ def _by_models(run: Run, settings: Detection, models: Sequence[str]) -> Outliers
         pairs = zip(score.tolist(), percentiles(score).tolist(), strict=True)
         scores["itself." + samples.store.path.stem] = dict(zip(mangaids, pairs, strict=True))
     provenance = _provenance(run, settings, models)
-    return Outliers(_galaxy_table(scores, mangaids, settings), strangest_first(spaxels), provenance)
-
-
-def _galaxy_table(
-    scores: dict[str, dict[str, tuple[float, float]]], mangaids: dict[str, str], settings: Detection
-) -> Columns:
-    """Columns of `Outliers.galaxies`, strangest first; no rows where nothing could be ranked."""
-    names = sorted({name for galaxies in scores.values() for name in galaxies})
-    pairs = {
-        column: np.array([galaxies.get(name, (np.nan, np.nan)) for name in names], dtype=float).reshape(-1, 2)
-        for column, galaxies in scores.items()
-    }
-    all_percentiles = np.array([pair[:, 1] for pair in pairs.values()]).reshape(len(pairs), len(names)).T
-    # Agreed over the models first, then over the methods: three networks do not outvote another method.
-    methods: dict[str, list[int]] = {column.split(".")[0]: [] for column in pairs}
-    for number, column in enumerate(pairs):
-        methods[column.split(".")[0]].append(number)
-    by_method = {method: agreed(all_percentiles[:, own]) for method, own in methods.items()}
-    together = np.array(list(by_method.values())).reshape(len(by_method), len(names)).T
-    overall = percentiles(agreed(together))
-    columns: Columns = {
-        "plateifu": np.array(names, dtype=str),
-        "mangaid": np.array([mangaids[name] for name in names], dtype=str),
-        "percentile": overall,
-        "named_by": _named_by(by_method, settings.named_above, len(names)),
-    }
-    for column, pair in pairs.items():
-        columns[column] = pair[:, 0]
-        columns[f"{column}.percentile"] = pair[:, 1]
-    order = np.argsort(-np.nan_to_num(overall, nan=-1), kind="stable")
-    return {name: values[order] for name, values in columns.items()}
-
-
-def _named_by(by_method: dict[str, np.ndarray], above: float, count: int) -> np.ndarray:
-    """(n,) str: which of the paper's two methods names each galaxy, "both", else "itself", or ""."""
-    # A hair below, so that rounding does not decide.
-    named = {method: percentile >= above - 1e-9 for method, percentile in by_method.items()}
-    neighbours, reconstruction, itself = (
-        named.get(method, np.zeros(count, bool)) for method in ("neighbours", "reconstruction", "itself")
-    )
-    said = np.where(itself, "itself", "").astype("U14")
-    said[reconstruction] = "reconstruction"
-    said[neighbours] = "neighbours"
-    said[neighbours & reconstruction] = "both"
-    return said
+    return Outliers(galaxy_table(scores, mangaids, settings), strangest_first(spaxels), provenance)
 
 
 def _check_partners(model: str, embeddings: Embeddings, reconstructions: Reconstructions) -> None:
@@ -212,7 +142,7 @@ def _by_themselves(run: Run, settings: Detection) -> Outliers:
         reconstructions.write(name, own.reconstruction, {})
         light = own.reconstruction.signal_to_noise
         spaxels.append(spaxel_rows(name, own.score, light, "", settings.spaxels_per_cube))
-    return Outliers(_galaxy_table({}, {}, settings), strangest_first(spaxels), provenance)
+    return Outliers(galaxy_table({}, {}, settings), strangest_first(spaxels), provenance)
 
 
 def _finest(run: Run) -> Samples:

@@ -10,13 +10,16 @@ from pydantic.dataclasses import dataclass
 FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Method = Literal["neighbours", "lof", "forest", "mahalanobis", "reconstruction"]
 
 
 @dataclass(frozen=True)
 class Detection:
     """How strangeness is measured. Defaults are the paper's (section 4.3) where it says."""
 
-    neighbours: Annotated[int, Field(ge=1)] = 10  # k; the paper does not say
+    # The paper's two; also "lof", "forest" and "mahalanobis", which ask the embedding: see methods.py.
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("neighbours", "reconstruction")
+    neighbours: Annotated[int, Field(ge=1)] = 10  # k, of "lof" too; the paper does not say
     distance: Literal["plain", "robust"] = "plain"  # "robust" divides every latent by its spread first
     # The paper's mean |model - flux| follows brightness and noise. "chi2" asks how unusual a spaxel's chi2
     # is at its S/N, and takes a high quantile of that over the galaxy.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -109,14 +109,8 @@ class Findings:
         return scores
 
     def embeddings(self) -> Embeddings | None:
-        """Of the model shown: the rows of its largest fold."""
-        if not self.model:
-            return None
-        every = Embeddings.load(self.run.embeddings(self.model))
-        folds, count = np.unique(every.fold, return_counts=True)
-        one = every.fold == folds[np.argmax(count)]
-        rows = {name: values[one] for name, values in vars(every).items() if name != "provenance"}
-        return replace(every, **rows)
+        """Of the model shown: a row per galaxy, all in one space."""
+        return Embeddings.load(self.run.embeddings(self.model)).comparable() if self.model else None
 
     def is_simulated(self) -> bool:
         """Whether the catalogue says that its galaxies are on no sky."""

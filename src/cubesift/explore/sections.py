@@ -14,6 +14,9 @@ from cubesift.explore.reading import Findings
 
 METHODS = {
     "neighbours": "far from its neighbours",
+    "lof": "thinly surrounded (local outlier factor)",
+    "forest": "soon alone (isolation forest)",
+    "mahalanobis": "far from the middle (Mahalanobis)",
     "reconstruction": "badly rebuilt",
     "itself": "odd within itself",
 }
