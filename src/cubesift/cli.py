@@ -187,6 +187,19 @@ def realism(run: RunFolder, /, *, executor: Where = None, workers: Workers = Non
         print(path)
 
 
+@judge.command
+def probes(run: RunFolder, /) -> None:
+    """Say how well each column of the catalogue is read out of each embedding: a table, `probes.parquet`.
+
+    R2 of ridge regression and of nearest neighbours, cross-validated, beside that of S/N, flux, seeing alone.
+
+    Example: `cubesift judge probes runs/demo`
+    """
+    from cubesift import judging
+
+    judging.judge_probes(run)
+
+
 @app.command
 def show(run: RunFolder, /) -> None:
     """Say what a run holds, what each thing was made from, and what is stale.

@@ -35,3 +35,19 @@ def judge_realism(
         )
     say(judged.table())
     return write_page(judged, run.path)
+
+
+def judge_probes(run: Path | str | Run) -> None:
+    """Print what can be read out of each embedding, beside what the observation gives away; keep the table.
+
+    Raises:
+        CubesiftError: no embeddings, or too few galaxies to learn from.
+    """
+    from cubesift.judge.probes import probe_run
+    from cubesift.judge.reading import Probing
+
+    run = as_run(run)
+    with watching("judge probes") as tick:
+        probes = probe_run(run, Probing(), progress=tick)
+    probes.save(run)
+    say(probes.table())
