@@ -111,6 +111,11 @@ def test_mass_is_read_as_a_logarithm_and_an_angle_around_its_circle() -> None:
     assert kinds is not None
     assert kinds.values.shape == (15, 2)
     assert kinds.known.tolist() == [True] * 13 + [False] * 2
+    magnitudes = np.array([[-9999.0, -20, 0], [-16, -18, 0], [-21, -22, 0], [-17, -19, 0]])
+    vector = as_target("nsa_elpetro_absmag", "catalogue", magnitudes)
+    assert vector is not None
+    assert vector.values.shape == (4, 2)  # the last band is the same for all
+    assert vector.known.tolist() == [False, True, True, True]
     assert as_target("nsa_version", "catalogue", np.full(5, 1.0)) is None
     assert as_target("name", "catalogue", np.array(names_of(30))) is None
 
