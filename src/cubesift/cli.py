@@ -200,6 +200,19 @@ def probes(run: RunFolder, /) -> None:
     judging.judge_probes(run)
 
 
+@judge.command
+def planted(run: RunFolder, /) -> None:
+    """Say where each score puts what was planted: the median percentile of every class.
+
+    With two models of one system, one with `star_mask = false`, it compares star masks on and off.
+
+    Example: `cubesift judge planted runs/demo`
+    """
+    from cubesift import judging
+
+    judging.judge_planted(run)
+
+
 @app.command
 def show(run: RunFolder, /) -> None:
     """Say what a run holds, what each thing was made from, and what is stale.

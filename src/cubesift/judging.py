@@ -51,3 +51,16 @@ def judge_probes(run: Path | str | Run) -> None:
         probes = probe_run(run, Probing(), progress=tick)
     probes.save(run)
     say(probes.table())
+
+
+def judge_planted(run: Path | str | Run) -> None:
+    """Print the strangest galaxies beside what was planted, and where each score puts each class of it.
+
+    Raises:
+        CubesiftError: the run has no ranking, or no truth.
+    """
+    from cubesift.judge.planted import beside_planted, class_table
+
+    run = as_run(run)
+    say(beside_planted(run))
+    say(class_table(run))

@@ -8,7 +8,10 @@ import numpy as np
 
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
-from cubesift.data.store import read_parquet
+from cubesift.data.store import Columns, read_parquet
+
+TOGETHER = "all scores together"
+NOTHING = "nothing planted"
 
 
 def beside_planted(run: Run, count: int = 10) -> str:
@@ -20,9 +23,8 @@ def beside_planted(run: Run, count: int = 10) -> str:
         CubesiftError: the run has no ranking, or no truth.
     """
     galaxies = Outliers.load(run.path).galaxies
-    truth, _ = read_parquet(run.truth)
     planted: dict[str, list[str]] = defaultdict(list)
-    for plateifu, kind in zip(truth["plateifu"].tolist(), truth["kind"].tolist(), strict=True):
+    for plateifu, kind in _planted(run):
         planted[plateifu].append(kind.replace("_", " "))
     names = galaxies["plateifu"].tolist()
     rows = [f"{'':>4} {'plateifu':<12} {'percentile':>10}  {'named by':<15} planted"]
@@ -36,7 +38,7 @@ def beside_planted(run: Run, count: int = 10) -> str:
     rows.append(
         f"{len(odd)} of the {len(names)} hold something planted. Of these, among the {count} strangest:"
     )
-    found = {"all scores together": np.array(names[:count])}
+    found = {TOGETHER: np.array(names[:count])}
     for column in galaxies:
         if column.endswith(".percentile"):
             strangest = np.argsort(-galaxies[column], kind="stable")[:count]
@@ -44,3 +46,67 @@ def beside_planted(run: Run, count: int = 10) -> str:
     rows += [f"  {score:<24} {sum(str(name) in odd for name in first)}" for score, first in found.items()]
     rows.append(f"  {'at random':<24} {by_chance:.1f}")
     return "\n".join(rows)
+
+
+def medians_by_class(run: Run) -> Columns:
+    """Where each score puts the galaxies that hold something of a class: the median of their percentiles.
+
+    50 is no stranger than the others. A galaxy counts once in every class it holds, without any in NOTHING.
+
+    Returns:
+        `class`, as in truth.parquet, `galaxies` (n,) int, TOGETHER and a column for every score: (n,) float.
+
+    Raises:
+        CubesiftError: the run has no ranking, or no truth.
+    """
+    galaxies = Outliers.load(run.path).galaxies
+    holders: dict[str, set[str]] = defaultdict(set)
+    for plateifu, kind in _planted(run):
+        holders[kind].add(plateifu)
+    rows = {kind: np.isin(galaxies["plateifu"], sorted(held)) for kind, held in sorted(holders.items())}
+    rows[NOTHING] = ~np.any([np.zeros(len(galaxies["plateifu"]), bool), *rows.values()], axis=0)
+    rows = {kind: there for kind, there in rows.items() if there.any()}
+    scores = {TOGETHER: galaxies["percentile"]}
+    for name, percentile in galaxies.items():
+        if name.endswith(".percentile"):
+            scores[name.removesuffix(".percentile")] = percentile
+    columns: Columns = {
+        "class": np.array(list(rows), dtype=str),
+        "galaxies": np.array([there.sum() for there in rows.values()], dtype=int),
+    }
+    for score, percentile in scores.items():
+        columns[score] = np.array([_median(percentile[there]) for there in rows.values()], dtype=float)
+    return columns
+
+
+def class_table(run: Run) -> str:
+    """`medians_by_class` as lines of text; the columns are numbered, and named below.
+
+    Raises:
+        CubesiftError: the run has no ranking, or no truth.
+    """
+    table = medians_by_class(run)
+    scores = list(table)[2:]
+    classes = [kind.replace("_", " ") for kind in table["class"].tolist()]
+    width = max(len(kind) for kind in [*classes, "planted"])
+    numbers = "".join(f"{number:>6}" for number in range(1, len(scores) + 1))
+    rows = ["Median percentile of the galaxies that hold each (50: no stranger than the others), by score:"]
+    rows.append(f"  {'planted':<{width}} {'galaxies':>8}{numbers}")
+    for row, kind in enumerate(classes):
+        cells = "".join(
+            "     -" if np.isnan(table[score][row]) else f"{table[score][row]:>6.1f}" for score in scores
+        )
+        rows.append(f"  {kind:<{width}} {table['galaxies'][row]:>8}{cells}")
+    rows += [f"  {number:>3} {score}" for number, score in enumerate(scores, start=1)]
+    return "\n".join(rows)
+
+
+def _planted(run: Run) -> list[tuple[str, str]]:
+    """(plateifu, kind) of everything planted."""
+    truth, _ = read_parquet(run.truth)
+    return list(zip(truth["plateifu"].tolist(), truth["kind"].tolist(), strict=True))
+
+
+def _median(percentile: np.ndarray) -> float:
+    known = percentile[np.isfinite(percentile)]
+    return float(np.median(known)) if len(known) else np.nan
