@@ -10,19 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from cubesift.errors import CubesiftError
+from cubesift.learn.rectify import Rectified
+from cubesift.learn.resize import Resized
 from cubesift.learn.settings import Training
 
 BOTTLENECK = 4  # the embedding is a 4 x 4 map (paper, section 4.1)
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "relu": nn.ReLU}
-POOLINGS: dict[tuple[str, int], type[nn.Module]] = {
-    ("average", 2): nn.AvgPool2d,
-    ("average", 3): nn.AvgPool3d,
-    ("max", 2): nn.MaxPool2d,
-    ("max", 3): nn.MaxPool3d,
-}
 
 AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
 Convolution = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
@@ -42,24 +37,22 @@ def check_widths(widths: tuple[int, ...], side: int) -> None:
 
 
 def dimensions(layer: Convolution) -> int:
-    """2 over (y, x), 3 over (wave, y, x)."""
+    """2 over (y, x), 3 over (y, x, wave)."""
     return layer.weight.dim() - 2
 
 
-def rectified(layer: Convolution, settings: Training) -> list[nn.Module]:
-    """A convolution, batch norm (where it is on), and the activation."""
-    return [*normed(layer, settings), ACTIVATIONS[settings.activation]()]
+def rectified(layer: Convolution, settings: Training, pool: tuple[int, ...] = ()) -> list[nn.Module]:
+    """A convolution, batch norm (where it is on), the activation, and a pooling of `pool` neighbours."""
+    norm = normalising(layer) if settings.batch_norm else None
+    if settings.pooling == "average" or not pool:
+        return [layer, Rectified(norm, settings.activation, pool)]
+    largest = nn.MaxPool2d(pool) if dimensions(layer) == 2 else nn.MaxPool3d(pool)
+    return [layer, Rectified(norm, settings.activation), largest]
 
 
-def normed(layer: Convolution, settings: Training) -> list[nn.Module]:
-    """A convolution and batch norm, where it is on."""
-    norm = nn.BatchNorm2d if dimensions(layer) == 2 else nn.BatchNorm3d
-    return [layer, norm(layer.out_channels)] if settings.batch_norm else [layer]
-
-
-def pooled(settings: Training, factor: tuple[int, ...]) -> nn.Module:
-    """Average (the paper's) or largest of `factor` neighbours along each axis."""
-    return POOLINGS[settings.pooling, len(factor)](factor)
+def normalising(layer: Convolution) -> _BatchNorm:
+    """Batch norm of what a convolution gives."""
+    return (nn.BatchNorm2d if dimensions(layer) == 2 else nn.BatchNorm3d)(layer.out_channels)
 
 
 def unpooled(settings: Training, layer: nn.Conv2d | nn.Conv3d, factor: tuple[int, ...]) -> list[nn.Module]:
@@ -69,11 +62,14 @@ def unpooled(settings: Training, layer: nn.Conv2d | nn.Conv3d, factor: tuple[int
     kernel overlaps itself unevenly there is a checkerboard (its [6], Odena+2016).
     """
     if settings.unpooling == "resize":
-        return [nn.Upsample(scale_factor=factor), *rectified(layer, settings)]
+        _, rest = rectified(layer, settings)
+        return [Resized(layer, factor), rest]
     transposed: Any = nn.ConvTranspose2d if dimensions(layer) == 2 else nn.ConvTranspose3d
-    kernel = tuple(step + 1 for step in factor)
-    edges = {"padding": 1, "output_padding": 1}
-    strided = transposed(layer.in_channels, layer.out_channels, kernel, stride=factor, **edges)
+    kernel = tuple(step + 1 if step > 1 else 1 for step in factor)
+    edges = tuple(int(step > 1) for step in factor)
+    strided = transposed(
+        layer.in_channels, layer.out_channels, kernel, stride=factor, padding=edges, output_padding=edges
+    )
     return rectified(strided, settings)
 
 
@@ -85,13 +81,14 @@ def encoder(settings: Training, channels: int) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for before, after in pairwise((channels, *settings.filters)):
-        layers += [*rectified(nn.Conv2d(before, after, 3, padding=1), settings), pooled(settings, (2, 2))]
+        layers += rectified(nn.Conv2d(before, after, 3, padding=1), settings, (2, 2))
     return nn.Sequential(*layers, *to_latent(settings, settings.filters[-1]))
 
 
 def to_latent(settings: Training, channels: int) -> list[nn.Module]:
     """The last layer of an encoder, on maps of 4 x 4."""
-    return normed(nn.Conv2d(channels, settings.latent_channels, 3, padding=1), settings)
+    layer = nn.Conv2d(channels, settings.latent_channels, 3, padding=1)
+    return [layer, normalising(layer)] if settings.batch_norm else [layer]
 
 
 def from_latent(settings: Training, channels: int) -> list[nn.Module]:

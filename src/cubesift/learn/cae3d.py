@@ -1,4 +1,4 @@
-"""3D CAE: convolutions over (wave, y, x) of a cube that is one channel deep (paper, section 3.1)."""
+"""3D CAE: convolutions over (y, x, wave) of a cube that is one channel deep (paper, section 3.1)."""
 # ruff: noqa: F722
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cubesift.learn.blocks import (
-    BOTTLENECK,
     RedshiftHead,
     check_widths,
     from_latent,
-    pooled,
     rectified,
     started_small,
     to_latent,
@@ -21,9 +19,7 @@ from cubesift.learn.blocks import (
 )
 from cubesift.learn.settings import Training
 from cubesift.learn.spaces import FluxSpace
-from cubesift.learn.stride import POOL, STRIDE, WavePadding
-
-DOWN = (POOL, 2, 2)  # one pooling
+from cubesift.learn.stride import DOWN, STRIDE, Steps, folded, unfolded
 
 
 class CAE3d(nn.Module):
@@ -37,36 +33,28 @@ class CAE3d(nn.Module):
         super().__init__()
         check_widths(settings.filters, side)
         self.space = FluxSpace(settings, wave, side)
-        self.padding = WavePadding(wave, len(settings.filters))
-        self.fold = (settings.filters[-1], self.padding.left, BOTTLENECK, BOTTLENECK)
-        folded = settings.filters[-1] * self.padding.left
-        first = settings.filters[0]
-        into = [*rectified(stepping(1, first), settings), pooled(settings, DOWN)]
+        self.steps = Steps(wave, len(settings.filters))
+        first, last = settings.filters[0], settings.filters[-1]
+        all_steps = last * self.steps.left
+        step = nn.Conv3d(STRIDE, first, (3, 3, 1), padding=(1, 1, 0))
+        into = rectified(step, settings, DOWN)
         for before, after in pairwise(settings.filters):
-            into += [*rectified(nn.Conv3d(before, after, 3, padding=1), settings), pooled(settings, DOWN)]
-        self.encoder = nn.Sequential(*into, nn.Flatten(1, 2), *to_latent(settings, folded))
-        out = [*from_latent(settings, folded), nn.Unflatten(1, self.fold[:2])]
+            into += rectified(nn.Conv3d(before, after, 3, padding=1), settings, DOWN)
+        self.encoder = nn.Sequential(*into)
+        self.latent = nn.Sequential(*to_latent(settings, all_steps))
+        self.unfolded = nn.Sequential(*from_latent(settings, all_steps))
+        out: list[nn.Module] = []
         for before, after in pairwise(reversed(settings.filters)):
             out += unpooled(settings, nn.Conv3d(before, before, 3, padding=1), DOWN)
             out += rectified(nn.ConvTranspose3d(before, after, 3, padding=1), settings)
         out += unpooled(settings, nn.Conv3d(first, first, 3, padding=1), DOWN)
-        self.decoder = nn.Sequential(*out, started_small(stepping_back(first, 1)))
+        back = nn.ConvTranspose3d(first, STRIDE, (3, 3, 1), padding=(1, 1, 0))
+        self.decoder = nn.Sequential(*out, started_small(back))
         self.redshift = RedshiftHead(settings.latent_channels)
 
     def encode(self, maps: Float[Tensor, "batch wave y x"]) -> Float[Tensor, "batch latent 4 4"]:
-        latent: Tensor = self.encoder(self.padding.added(maps)[:, None])
+        latent: Tensor = self.latent(folded(self.encoder(self.steps.of(maps))))
         return latent
 
     def decode(self, latent: Float[Tensor, "batch latent 4 4"]) -> Float[Tensor, "batch wave y x"]:
-        maps: Tensor = self.decoder(latent)
-        return self.padding.taken(maps[:, 0])
-
-
-def stepping(before: int, after: int) -> nn.Conv3d:
-    """The first layer: 3 x 3 spaxels, four wavelengths at a time."""
-    return nn.Conv3d(before, after, (STRIDE, 3, 3), stride=(STRIDE, 1, 1), padding=(0, 1, 1))
-
-
-def stepping_back(before: int, after: int) -> nn.ConvTranspose3d:
-    """The last layer, the first in reverse: its kernel is as long as its step, so nothing overlaps."""
-    return nn.ConvTranspose3d(before, after, (STRIDE, 3, 3), stride=(STRIDE, 1, 1), padding=(0, 1, 1))
+        return self.steps.undone(self.decoder(unfolded(self.unfolded(latent), self.steps.left)))

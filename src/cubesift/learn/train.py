@@ -17,7 +17,7 @@ from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
 from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
 from cubesift.learn.compressed2d import Compressed2d
-from cubesift.learn.device import usable_device
+from cubesift.learn.device import keep_freed_memory, usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
@@ -53,6 +53,7 @@ def train_model(
             such device.
     """
     device = usable_device(device)
+    keep_freed_memory()
     samples = Samples.open(run.samples(settings.samples))
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)

@@ -1,0 +1,90 @@
+"""The networks' fused layers do what torch's own do, one by one."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cubesift.learn.rectify import Rectified
+from cubesift.learn.resize import Resized
+
+
+def maps_like(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    """Random maps, channels last in memory, far from zero as a galaxy's light is."""
+    numbers = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+    rows = (5 + 3 * numbers).movedim(1, -1).contiguous()
+    return rows.movedim(-1, 1).requires_grad_()
+
+
+def both(ours: nn.Module, torchs: nn.Module, shape: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
+    """What the two make of the same maps, and the slopes they send back."""
+    one, other = maps_like(shape), maps_like(shape)
+    made, expected = ours(one), torchs(other)
+    above = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1))
+    slopes = []
+    for layer, maps, out in ((ours, one, made), (torchs, other, expected)):
+        learned = list(layer.parameters())
+        slopes.append(torch.autograd.grad((out * above).sum(), [maps, *learned]))
+    return [(made, expected), *zip(*slopes, strict=True)]
+
+
+def distance(made: Tensor, expected: Tensor) -> float:
+    """Relative, over all numbers."""
+    return float((made - expected).detach().norm() / expected.detach().norm())
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu"])
+@pytest.mark.parametrize("normed", [True, False], ids=["batch norm", "no batch norm"])
+@pytest.mark.parametrize(
+    ("shape", "pool"),
+    [
+        ((3, 5, 6, 4), (2, 2)),
+        ((3, 5, 6, 4), ()),
+        ((2, 3, 4, 6, 8), (2, 2, 4)),
+        ((2, 3, 4, 6, 8), ()),
+        ((2, 3, 32, 32, 64), (2, 2, 4)),  # several slabs
+    ],
+)
+def test_one_walk_does_what_norm_activation_and_pooling_do(
+    shape: tuple[int, ...], pool: tuple[int, ...], normed: bool, activation: str
+) -> None:
+    flat = len(shape) == 4
+    norms: list[Any] = [(nn.BatchNorm2d if flat else nn.BatchNorm3d)(shape[1]) for _ in range(2)]
+    for norm in norms:
+        nn.init.uniform_(norm.weight, 0.5, 2, generator=torch.Generator().manual_seed(2))
+        nn.init.normal_(norm.bias, generator=torch.Generator().manual_seed(3))
+    layers: list[nn.Module] = [norms[1]] if normed else []
+    layers.append(nn.ELU() if activation == "elu" else nn.ReLU())
+    if pool:
+        layers.append((nn.AvgPool2d if flat else nn.AvgPool3d)(pool))  # type: ignore[arg-type]
+    ours, plain = Rectified(norms[0] if normed else None, activation, pool), nn.Sequential(*layers)
+    for made, expected in both(ours, plain, shape):
+        # Rounding may decide on which side of 0 a number lies, and with it the slope of a ReLU.
+        assert distance(made, expected) < (2e-5 if activation == "elu" else 5e-3)
+    if normed:  # what is made again on the way back is not counted twice
+        for name, value in norms[0].state_dict().items():
+            torch.testing.assert_close(value, norms[1].state_dict()[name], rtol=1e-5, atol=1e-5)
+    maps = maps_like(shape, 4)
+    torch.testing.assert_close(ours.eval()(maps), plain.eval()(maps))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "factor"),
+    [
+        ((2, 4, 6, 5), (3, 3), (2, 2)),
+        ((2, 3, 4, 5, 6), (3, 3, 3), (2, 2, 4)),
+        ((2, 3, 4, 5, 6), (3, 3, 1), (2, 2, 1)),
+        ((2, 3, 4, 5, 6), (1, 1, 9), (1, 1, 4)),
+        ((2, 3, 4, 5, 6), (5, 3, 7), (2, 3, 2)),
+    ],
+)
+def test_a_convolution_of_a_resized_map_needs_no_resized_map(
+    shape: tuple[int, ...], kernel: tuple[int, ...], factor: tuple[int, ...]
+) -> None:
+    layer: Any = nn.Conv2d if len(shape) == 4 else nn.Conv3d
+    torch.manual_seed(0)
+    conv = layer(shape[1], 2, kernel, padding=tuple(taps // 2 for taps in kernel))
+    plain = nn.Sequential(nn.Upsample(scale_factor=tuple(map(float, factor))), conv)
+    for made, expected in both(Resized(conv, factor), plain, shape):
+        assert distance(made, expected) < 1e-5
