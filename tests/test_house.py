@@ -16,6 +16,8 @@ HOMES = {
     "pyarrow": {"data"},
     "isal": {"data"},
     "matplotlib": {"explore", "judge"},
+    "umap": {"detect"},
+    "pacmap": {"detect"},
     "cyclopts": {"cli.py"},
     "distributed": {"executors.py"},
 }

@@ -41,6 +41,10 @@ def run_status(run: Run) -> list[Row]:
     for path in sorted(run.path.glob("reconstructions/*/store.json")):
         name = path.parent.name.removesuffix(".zarr")
         ids[f"reconstructions/{name}"] = Reconstructions.open(path.parent).provenance.id
+    for path in sorted(run.path.glob("maps/*.parquet")):
+        columns, provenance = read_parquet(path)
+        fresh = set(provenance.parents.values()) <= set(ids.values())
+        rows.append((f"maps/{path.stem}", f"{len(columns['plateifu'])} galaxies", _stale(fresh, "detect")))
     rows += _detected(run, ids)
     return rows
 

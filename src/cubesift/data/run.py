@@ -56,6 +56,13 @@ class Run:
     def reconstructions(self, name: str) -> Path:
         return self.path / "reconstructions" / f"{name}.zarr"
 
+    def map(self, name: str, method: str) -> Path:
+        return self.path / "maps" / f"{name}.{method}.parquet"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
     def recipes(self) -> list[str]:
         """Names of the prepared sample stores."""
         return sorted(

@@ -193,8 +193,10 @@ def read_json(path: Path) -> dict[str, Any]:
 Columns = dict[str, np.ndarray]  # column name -> (n,) or, for vector columns, (n, m)
 
 
-def write_parquet(path: Path, columns: Columns, provenance: Provenance) -> None:
-    """Write columns to Parquet with their provenance in the file's metadata.
+def write_parquet(
+    path: Path, columns: Columns, provenance: Provenance, about: Mapping[str, Any] | None = None
+) -> None:
+    """Write columns to Parquet, and in the file's metadata their provenance and what else is said about them.
 
     Two-dimensional columns become fixed-size lists, so vector columns survive.
     """
@@ -212,7 +214,8 @@ def write_parquet(path: Path, columns: Columns, provenance: Provenance) -> None:
             text = pa.string() if values.dtype.kind == "U" else None
             arrays[name] = pa.array(values.tolist() if values.dtype.kind in "OU" else values, type=text)
     table = pa.table(arrays)
-    table = table.replace_schema_metadata({"cubesift": json.dumps(provenance.to_dict())})
+    record = {**provenance.to_dict(), **({"about": dict(about)} if about else {})}
+    table = table.replace_schema_metadata({"cubesift": json.dumps(record)})
     with written_beside(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 
@@ -244,3 +247,10 @@ def read_parquet(path: Path) -> tuple[Columns, Provenance]:
         else:
             columns[name] = column.to_numpy(zero_copy_only=False)
     return columns, Provenance.from_dict(record, str(path))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What `write_parquet` was told about the columns of a file that `read_parquet` reads."""
+    import pyarrow.parquet as pq
+
+    return dict(json.loads(pq.read_schema(path).metadata[b"cubesift"]).get("about", {}))

@@ -14,6 +14,7 @@ from cubesift.data.store import Columns, Provenance, fingerprint, write_parquet
 from cubesift.detect.consensus import agreement
 from cubesift.detect.fold import Fold
 from cubesift.detect.itself import each_by_itself
+from cubesift.detect.manifold import draw_maps
 from cubesift.detect.methods import METHODS
 from cubesift.detect.ranking import percentiles
 from cubesift.detect.reconstruction import Rebuilt, chi2_excess
@@ -45,6 +46,7 @@ def score_galaxies(run: Run, settings: Detection, models: Sequence[str] | None =
         if not models and (count := _prepared(run)) >= FEW:
             raise CubesiftError(f"{run.path}: {count} galaxies but no embeddings. Run train and embed first.")
     outliers = _by_models(run, settings, models) if models else _by_themselves(run, settings)
+    draw_maps(run, settings, models)
     write_parquet(run.agreement, agreement(outliers.galaxies), outliers.provenance)
     outliers.save(run.path)
     return outliers

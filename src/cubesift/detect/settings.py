@@ -11,6 +11,7 @@ FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Method = Literal["neighbours", "lof", "forest", "mahalanobis", "reconstruction"]
+MapMethod = Literal["pca", "isomap", "mds", "lle", "spectral", "tsne", "umap", "pacmap"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Detection:
     # A linear model of each cube's own spaxels, beside the networks: what it finds they have to beat.
     by_itself: bool = False
     own_quantile: Fraction = 0.95  # of the spaxels' scores within a cube, for the galaxy's
+    # Maps of the embedding to look at, never to score in; "umap" and "pacmap" need the extra "maps".
+    maps: tuple[MapMethod, ...] = ("pca", "isomap", "mds")
+    maps_seed: Annotated[int, Field(ge=0)] = 0  # of "tsne", "umap" and "pacmap"
     # The rest is for cubes judged by themselves, with or without a network.
     components: Annotated[int, Field(ge=1)] = 8  # of the low-rank model
     trimmed: Fraction = 0.05  # of the spaxels, left out of its second fit
