@@ -17,9 +17,10 @@ from cubesift.detect.fold import Fold
 from cubesift.detect.methods import METHODS, far_from_the_middle, thinly_surrounded
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
+from cubesift.explore.reading import Findings, histories
 from cubesift.line import detect
 from tests import little_run
-from tests.little_run import PARENTS, names_of
+from tests.little_run import PARENTS, galaxy, names_of, noisy
 from tests.test_detect import maps
 
 EVERY = Detection(methods=("neighbours", "lof", "forest", "mahalanobis", "reconstruction"))
@@ -249,3 +250,24 @@ def test_a_single_cube_has_nothing_to_agree_on(tmp_path: Path) -> None:
     shutil.rmtree(run.path / "embeddings")
     assert len(said_of(score_galaxies(run, EVERY))) == 1
     assert len(read_parquet(run.agreement)[0]["score"]) == 0
+
+
+def test_the_report_of_a_cross_fit_says_so_and_joins_its_folds(base: Run) -> None:
+    little_run.write_embeddings(base, np.random.default_rng(5).normal(size=(COUNT, 5)))
+    score_galaxies(base, Detection())
+    rng = np.random.default_rng(1)
+    little_run.write_samples(base, [little_run.sample("8485-1901", *noisy(rng, galaxy(rng)))])
+    assert not Findings.read(base).is_cross_fitted()
+    crossed(base, odd=17)
+    assert Findings.read(base).is_cross_fitted()
+    shown = Findings.read(base).embeddings()
+    assert shown is not None
+    assert (len(shown), set(shown.fold)) == (COUNT, {"all"})
+    for fold, losses in (("fold-0", (3.0, 1.0)), ("fold-1", (5.0, 2.0)), ("all", (4.0, 1.0))):
+        folder = base.model("pca2d", fold)
+        folder.mkdir(parents=True)
+        rows = [f"{epoch},{loss}" for epoch, loss in enumerate(losses, start=1)]
+        (folder / "history.csv").write_text("\n".join(["epoch,train_loss", *rows, ""]))
+    found = histories(base)
+    assert set(found) == {"pca2d, folds", "pca2d, all"}
+    assert found["pca2d, folds"]["train_loss"].tolist() == [4.0, 1.5]

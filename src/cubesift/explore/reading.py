@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -112,33 +113,45 @@ class Findings:
         """Of the model shown: a row per galaxy, all in one space."""
         return Embeddings.load(self.run.embeddings(self.model)).comparable() if self.model else None
 
+    def is_cross_fitted(self) -> bool:
+        """Whether a model's folds were asked about the galaxies that they did not learn from."""
+        said = (Embeddings.load(self.run.embeddings(name)) for name in self.models)
+        return any(len(embeddings.comparisons()) > 1 for embeddings in said)
+
     def is_simulated(self) -> bool:
         """Whether the catalogue says that its galaxies are on no sky."""
         return self.run.catalog.exists() and Catalog.load(self.run.catalog).provenance.verb == "simulate"
 
 
 def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:
-    """Columns of each history.csv, by "<model>, <fold>"; what is not a number becomes nan."""
-    found: dict[str, Mapping[str, np.ndarray]] = {}
+    """Columns of each history.csv, by "<model>, <fold>", of a cross-fit their mean over the folds.
+
+    What is not a number becomes nan.
+    """
+    found: dict[str, list[Mapping[str, np.ndarray]]] = {}
     for path in sorted(run.path.glob("models/*/*/history.csv")):
         with path.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
         if rows:
-            name, fold = path.parts[-3:-1]
-            found[f"{name}, {fold}"] = {
+            columns = {
                 column: np.array([_number(row.get(column)) for row in rows]) for column in rows[0] if column
             }
-    return found
+            found.setdefault(_training(path), []).append(columns)
+    return {name: _mean(parts) for name, parts in found.items()}
 
 
 def trainings(run: Run) -> dict[str, dict[str, int]]:
-    """Of every trained model that lies in the run: epochs, galaxies learned from, side and channels."""
-    found = {}
+    """Of every trained model that lies in the run: epochs, galaxies learned from, side and channels.
+
+    Of a cross-fit's folds the fewest galaxies that one of them learned from.
+    """
+    found: dict[str, dict[str, int]] = {}
     for path in sorted(run.path.glob("models/*/*/model.json")):
         record = json.loads(path.read_text())
-        found["{}, {}".format(*path.parts[-3:-1])] = {
+        name, count = _training(path), len(record["train"])
+        found[name] = {
             "epochs": int(record["settings"]["epochs"]),
-            "galaxies": len(record["train"]),
+            "galaxies": min(count, found.get(name, {}).get("galaxies", count)),
             "side": int(record["side"]),
             "channels": int(record["grid"]["size"]),
         }
@@ -175,6 +188,23 @@ def _samples_of(run: Run, model: str, reconstructions: Reconstructions) -> Sampl
         f"{run.path}: the samples that {model or BY_ITSELF} rebuilt are gone. "
         "Prepare them again, then embed and detect."
     )
+
+
+def _training(path: Path) -> str:
+    """What a file of a trained model belongs to: "<model>, <fold>", or "<model>, folds" of a cross-fit."""
+    name, fold = path.parts[-3:-1]
+    return f"{name}, {'folds' if fold.startswith('fold-') else fold}"
+
+
+def _mean(histories: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    """Column by column, over the epochs that all have."""
+    epochs = min(len(values) for history in histories for values in history.values())
+    shared = set.intersection(*(set(history) for history in histories))
+    return {
+        column: np.mean([history[column][:epochs] for history in histories], axis=0)
+        for column in histories[0]
+        if column in shared
+    }
 
 
 def _number(text: str | None) -> float:
