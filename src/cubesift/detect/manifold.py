@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -125,15 +125,18 @@ def tsne(vectors: np.ndarray, neighbours: int, seed: int) -> Places:
 
 def umap(vectors: np.ndarray, neighbours: int, seed: int) -> Places:
     """A fuzzy graph of neighbours, laid flat (McInnes, Healy & Melville 2018)."""
-    found = _package("umap").UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
+    with _importing("umap"):
+        from umap import UMAP
+    found = UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
     return found.fit_transform(vectors), {"neighbours": neighbours, "seed": seed}
 
 
 def pacmap(vectors: np.ndarray, neighbours: int, seed: int) -> Places:
     """Near, middling and far pairs kept apart as they were (PaCMAP, Wang, Huang, Rudin & Shaposhnik 2021)."""
-    maker = _package("pacmap").PaCMAP
+    with _importing("pacmap"):
+        from pacmap import PaCMAP
     logging.getLogger("pacmap").setLevel(logging.ERROR)  # it warns of every seed, and of few galaxies
-    found = maker(n_components=2, n_neighbors=neighbours, random_state=seed)
+    found = PaCMAP(n_components=2, n_neighbors=neighbours, random_state=seed)
     places = found.fit_transform(vectors.astype(np.float32), init="pca")
     return places, {"neighbours": neighbours, "seed": seed}
 
@@ -150,14 +153,15 @@ MAPS: dict[str, Callable[[np.ndarray, int, int], Places]] = {
 }
 
 
-def _package(name: str) -> Any:
-    """A package of the extra "maps", imported now that it is asked for.
+@contextmanager
+def _importing(name: str) -> Iterator[None]:
+    """Where a package of the extra "maps" is imported, once it is asked for.
 
     Raises:
         CubesiftError: it is not installed.
     """
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError:
         raise CubesiftError(
             f'detect: maps has "{name}", but {PACKAGES[name]} is not installed. '
