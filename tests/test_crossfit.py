@@ -161,6 +161,18 @@ def test_only_what_is_new_is_embedded_again(crossed: Run) -> None:
     assert not any(stale for _, _, stale in run_status(crossed))
 
 
+def test_a_galaxy_that_nobody_learned_from_is_asked_once_and_compared_with_by_nobody(tmp_path: Path) -> None:
+    run = a_survey(tmp_path, 12)
+    train_model(run, replace(CROSS, epochs=1))
+    Samples.open(run.samples("paper")).write(a_sample(12))
+    said = embed_survey(run, "cross")
+    assert set(said.fold[said.plateifu == "8012-1901"]) == {fold_of("1-12", 3), "all"}
+    asked = [name for one in said.comparisons() for name in said.plateifu[one.asked]]
+    among = {name for one in said.comparisons() for name in said.plateifu[one.among]}
+    assert sorted(asked) == Samples.open(run.samples("paper")).names
+    assert "8012-1901" not in among
+
+
 def test_folds_of_other_settings_do_not_stay(tmp_path: Path) -> None:
     run = a_survey(tmp_path, 12)
     one = replace(CROSS, epochs=1)

@@ -551,6 +551,19 @@ def test_a_reconstruction_says_how_well_each_spaxel_was_rebuilt(sky: Run) -> Non
     assert len(said["vector"]) == 4 * 4 * QUICK.latent_channels
 
 
+def test_a_star_that_the_model_was_shown_counts_in_its_error_and_a_hidden_one_does_not(sky: Run) -> None:
+    sample = with_star(a_sample(3), 100)
+    sample.ivar[:2, :2] = 0  # MaNGA's own mask says DONOTUSE there
+    for shown in (True, False):
+        settings = replace(QUICK, name=f"shown-{shown}", epochs=1, retrain_on_all=False, star_mask=not shown)
+        rebuilt, _ = embed_sample(train_model(sky, settings), sample)
+        assert np.isfinite(rebuilt.error[:2, :2]).all() == shown
+        assert np.isfinite(rebuilt.error[2:, 2:]).all()
+        assert np.isnan(rebuilt.chi2[:2, :2]).all()
+        if shown:
+            assert rebuilt.error[:2, :2].min() > 10 * np.median(rebuilt.error[2:, 2:])
+
+
 def test_the_strangest_spaxel_is_kept_whatever_is_usual_at_its_signal_to_noise() -> None:
     signal_to_noise = np.full((32, 32), 0.4)
     signal_to_noise[8:24, 8:24] = np.linspace(5, 60, 256).reshape(16, 16)
