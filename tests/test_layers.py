@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cubesift.learn.products import FromMany, ToMany
 from cubesift.learn.rectify import Rectified
 from cubesift.learn.resize import Resized
 
@@ -88,3 +89,11 @@ def test_a_convolution_of_a_resized_map_needs_no_resized_map(
     plain = nn.Sequential(nn.Upsample(scale_factor=tuple(map(float, factor))), conv)
     for made, expected in both(Resized(conv, factor), plain, shape):
         assert distance(made, expected) < 1e-5
+
+
+def test_a_convolution_of_thousands_of_channels_is_a_product_of_matrices() -> None:
+    torch.manual_seed(0)
+    into, out = nn.Conv2d(20, 3, 3, padding=1), nn.ConvTranspose2d(3, 20, 3, padding=1)
+    for ours, plain, shape in ((FromMany(into), into, (2, 20, 5, 6)), (ToMany(out), out, (2, 3, 5, 6))):
+        for made, expected in both(ours, plain, shape):
+            assert distance(made, expected) < 1e-5

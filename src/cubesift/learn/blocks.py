@@ -13,11 +13,13 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cubesift.errors import CubesiftError
+from cubesift.learn.products import FromMany, ToMany
 from cubesift.learn.rectify import Rectified
 from cubesift.learn.resize import Resized
 from cubesift.learn.settings import Training
 
 BOTTLENECK = 4  # the embedding is a 4 x 4 map (paper, section 4.1)
+MANY = 512  # channels, from which a convolution is faster as a plain product of matrices
 
 AnyLayer = TypeVar("AnyLayer", bound=nn.Module)
 Convolution = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
@@ -81,7 +83,9 @@ def encoder(settings: Training, channels: int) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for before, after in pairwise((channels, *settings.filters)):
-        layers += rectified(nn.Conv2d(before, after, 3, padding=1), settings, (2, 2))
+        conv = nn.Conv2d(before, after, 3, padding=1)
+        _, *rest = rectified(conv, settings, (2, 2))
+        layers += [FromMany(conv) if before > MANY else conv, *rest]
     return nn.Sequential(*layers, *to_latent(settings, settings.filters[-1]))
 
 
@@ -108,7 +112,8 @@ def decoder(settings: Training, channels: int) -> nn.Sequential:
         layers += unpooled(settings, nn.Conv2d(before, before, 3, padding=1), (2, 2))
         layers += rectified(nn.ConvTranspose2d(before, after, 3, padding=1), settings)
     layers += unpooled(settings, nn.Conv2d(last[0], last[0], 3, padding=1), (2, 2))
-    return nn.Sequential(*layers, started_small(nn.ConvTranspose2d(*last, 3, padding=1)))
+    back = started_small(nn.ConvTranspose2d(*last, 3, padding=1))
+    return nn.Sequential(*layers, ToMany(back) if channels > MANY else back)
 
 
 def started_small(layer: AnyLayer) -> AnyLayer:

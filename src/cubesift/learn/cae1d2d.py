@@ -28,8 +28,9 @@ class CAE1d2d(nn.Module):
     """Each 3 x 3 x 3 convolution of the 3D CAE as a spectral one and a spatial one.
 
     The paper calls this a 3-D convolution whose slices are multiples of each other; that holds for one
-    channel and without the activation between the two. On the way out each resize goes with the convolution
-    along its axis: a spectral resize without one would leave every line four steps wide.
+    channel and without the activation between the two. The first spatial one takes four wavelengths at
+    once, as in the 3D CAE. On the way out each resize goes with the convolution along its axis: a spectral
+    resize without one would leave every line four steps wide.
     """
 
     def __init__(self, settings: Training, wave: int, side: int):
@@ -39,19 +40,18 @@ class CAE1d2d(nn.Module):
         self.steps = Steps(wave, len(settings.filters))
         first, last = settings.filters[0], settings.filters[-1]
         all_steps = last * self.steps.left
-        into = rectified(nn.Conv3d(STRIDE, first, 1), settings)
-        into += rectified(spatial(first), settings, DOWN)
+        into = rectified(spatial(STRIDE, first), settings, DOWN)
         for before, after in pairwise(settings.filters):
             into += rectified(spectral(before, after), settings)
-            into += rectified(spatial(after), settings, DOWN)
+            into += rectified(spatial(after, after), settings, DOWN)
         self.encoder = nn.Sequential(*into)
         self.latent = nn.Sequential(*to_latent(settings, all_steps))
         self.unfolded = nn.Sequential(*from_latent(settings, all_steps))
         out: list[nn.Module] = []
         for before, after in pairwise((*reversed(settings.filters), first)):
-            out += unpooled(settings, spatial(before), (2, 2, 1))
+            out += unpooled(settings, spatial(before, before), (2, 2, 1))
             out += unpooled(settings, spectral(before, after), (1, 1, POOL))
-        self.decoder = nn.Sequential(*out, started_small(nn.ConvTranspose3d(first, STRIDE, 1)))
+        self.decoder = nn.Sequential(*out, started_small(Pixelwise(first, STRIDE)))
         self.redshift = RedshiftHead(settings.latent_channels)
 
     def encode(self, maps: Float[Tensor, "batch wave y x"]) -> Float[Tensor, "batch latent 4 4"]:
@@ -62,11 +62,19 @@ class CAE1d2d(nn.Module):
         return self.steps.undone(self.decoder(unfolded(self.unfolded(latent), self.steps.left)))
 
 
+class Pixelwise(nn.Linear):
+    """A 1 x 1 x 1 convolution, as the matrix product that it is: torch's own copies the maps twice."""
+
+    def forward(self, maps: Float[Tensor, "batch before y x wave"]) -> Float[Tensor, "batch after y x wave"]:
+        """Channels last in memory, on both sides."""
+        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
+
+
 def spectral(before: int, after: int) -> nn.Conv3d:
     """Over the wavelengths of one spaxel."""
     return nn.Conv3d(before, after, (1, 1, LENGTH), padding=(0, 0, LENGTH // 2))
 
 
-def spatial(filters: int) -> nn.Conv3d:
+def spatial(before: int, after: int) -> nn.Conv3d:
     """Over the spaxels of one wavelength."""
-    return nn.Conv3d(filters, filters, (3, 3, 1), padding=(1, 1, 0))
+    return nn.Conv3d(before, after, (3, 3, 1), padding=(1, 1, 0))

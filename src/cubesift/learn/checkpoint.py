@@ -76,6 +76,7 @@ class Checkpoint:
             partial.write_bytes(safetensors.torch.save(tensors))
         write_history(folder, self.history)
         record = {name: getattr(self, name) for name in _RECORDED}
+        record |= {"filters": self.settings.filters}  # for whoever draws the network without torch
         record |= {"settings": asdict(self.settings), "grid": asdict(self.grid), "redshift": self.redshift}
         write_json(folder / "model.json", {"provenance": self.provenance.to_dict(), **record})
 

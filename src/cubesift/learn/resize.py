@@ -50,6 +50,9 @@ class Resized(nn.Module):
                 kernel = torch.tensordot(kernel, along, dims=([axis], [1])).movedim(-1, axis)
                 seen = seen.narrow(axis, used[0], x.shape[axis] + len(along) - 1)
             parts.append(convolve(seen, kernel, bias, padding=(*(0 for _ in around), reach[-1])))
+        if len(parts) == 1:  # nothing to interleave: the phases of the last axis are in their place
+            rows = parts[0].movedim(1, -1)
+            return rows.reshape(*rows.shape[:-2], rows.shape[-2] * last, -1).movedim(-1, 1)
         return _Interleaved.apply(tuple(around), last, *parts)  # type: ignore[no-any-return, no-untyped-call]
 
 

@@ -1,0 +1,92 @@
+"""Convolutions between thousands of channels and a few, as matrix products of whole batches."""
+# ruff: noqa: F722
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+TAPS = list(product(range(3), repeat=2))  # (down, across) of a 3 x 3 kernel
+
+
+class FromMany(nn.Module):
+    """A 3 x 3 convolution of very many channels into few.
+
+    Every pixel is multiplied with all nine taps at once, and the few channels that come out are shifted and
+    added up, where the usual way shifts the many that go in.
+    """
+
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, maps: Float[Tensor, "batch many y x"]) -> Float[Tensor, "batch few y x"]:
+        """Channels last in memory, on both sides."""
+        assert self.conv.bias is not None
+        taps = self.conv.weight.permute(1, 2, 3, 0).flatten(1)  # (many, tap * few)
+        rows = maps.movedim(1, -1)
+        of_taps = (rows.flatten(0, 2) @ taps).view(*rows.shape[:3], len(TAPS), -1)
+        summed: Tensor = _SummedUp.apply(of_taps)  # type: ignore[no-untyped-call]
+        return (summed + self.conv.bias).movedim(-1, 1)
+
+
+class ToMany(nn.Module):
+    """A 3 x 3 transposed convolution of few channels into very many: nine neighbours, one product."""
+
+    def __init__(self, conv: nn.ConvTranspose2d):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, maps: Float[Tensor, "batch few y x"]) -> Float[Tensor, "batch many y x"]:
+        """Channels last in memory, on both sides."""
+        assert self.conv.bias is not None
+        around: Tensor = _Neighbours.apply(maps.movedim(1, -1))  # type: ignore[no-untyped-call]
+        # Transposed: what goes out by the tap above comes in by the tap below.
+        taps = self.conv.weight.flip(2, 3).permute(2, 3, 0, 1).flatten(0, 2)
+        many = torch.addmm(self.conv.bias, around.flatten(3).flatten(0, 2), taps)
+        return many.view(*around.shape[:3], -1).movedim(-1, 1)
+
+
+def neighbours(rows: Tensor) -> Tensor:
+    """(batch, y, x, few) to (batch, y, x, tap, few): the nine around each pixel, 0 outside."""
+    y, x = rows.shape[1:3]
+    padded = functional.pad(rows, (0, 0, 1, 1, 1, 1))
+    return torch.stack([padded[:, down : down + y, across : across + x] for down, across in TAPS], dim=3)
+
+
+def summed_up(of_taps: Tensor) -> Tensor:
+    """(batch, y, x, tap, few) to (batch, y, x, few): what a pixel gets from the nine around it."""
+    batch, y, x, _, few = of_taps.shape
+    total = of_taps.new_zeros(batch, y + 2, x + 2, few)
+    for tap, (down, across) in enumerate(TAPS):
+        total[:, 2 - down : 2 - down + y, 2 - across : 2 - across + x] += of_taps[:, :, :, tap]
+    return total[:, 1:-1, 1:-1]
+
+
+class _SummedUp(torch.autograd.Function):
+    """`summed_up`; on the way back a tap's slope is that of the pixel it went to."""
+
+    @staticmethod
+    def forward(ctx: Any, of_taps: Tensor) -> Tensor:
+        return summed_up(of_taps)
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> Any:
+        return neighbours(above).flip(3)
+
+
+class _Neighbours(torch.autograd.Function):
+    """`neighbours`; on the way back a pixel gathers the slopes of those that it was a neighbour of."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        return neighbours(rows)
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> Any:
+        return summed_up(above.flip(3))
