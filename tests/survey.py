@@ -51,6 +51,7 @@ split = "hash"
 [report]
 galaxies = 2
 spaxels = 2
+figures = false
 """
 COMMAND = Path(sys.executable).with_name("cubesift")
 # One thread: what is compared bit for bit must not hang on how busy the machine is.

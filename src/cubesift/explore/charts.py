@@ -3,61 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cubesift.data.maps import EmbeddingMap
 from cubesift.explore.figures import BLUE, INK, QUIET, SMALL, VERMILLION, plain
 from cubesift.explore.lines import text_width
 
 History = Mapping[str, np.ndarray]  # a column of history.csv: one value an epoch
 
 
-def embedding_map(vectors: np.ndarray, redshift: np.ndarray, labels: Mapping[int, str]) -> Figure:
-    """The first two principal components of the embedding, coloured by redshift, some galaxies named.
+@dataclass(frozen=True)
+class Plane:
+    """Where the galaxies lie on one map of the embedding."""
+
+    title: str
+    places: np.ndarray  # (n, 2)
+    axes: tuple[str, str]  # what x and y are
+
+
+def embedding_maps(planes: Sequence[Plane], redshift: np.ndarray, labels: Mapping[int, str]) -> Figure:
+    """Maps of one embedding, all coloured by the same scale of redshift, some galaxies ringed and named.
 
     For the eye only: distances are measured in all latents, and one that stands out may not do so here.
 
     Args:
-        vectors: (n, latent), of one fold.
+        planes: of the same galaxies in the same order.
         redshift: (n,), nan = not known, drawn grey.
-        labels: row -> name, the most important first.
+        labels: row -> name, the most important first; every one is ringed, and named where there is room.
     """
-    places, share = principal_plane(vectors)
-    figure = Figure(figsize=(8.2, 5.6))
-    axes = figure.add_axes((0.085, 0.1, 0.77, 0.87))
+    columns = min(len(planes), 3)
+    rows = -(-len(planes) // columns)
+    wide, high = 3.45 * columns + 0.85, 3.4 * rows
+    figure = Figure(figsize=(wide, high))
+    grid = figure.add_gridspec(
+        rows, columns, left=0.55 / wide, right=1 - 0.85 / wide, top=1 - 0.3 / high, bottom=0.5 / high,
+        wspace=0.24, hspace=0.32,
+    )  # fmt: skip
     known = np.isfinite(redshift)
-    axes.scatter(places[~known, 0], places[~known, 1], s=26, color="#b8c0c8", linewidths=0, zorder=2)
-    drawn = axes.scatter(
-        places[known, 0], places[known, 1], s=26, c=redshift[known], cmap="viridis", linewidths=0, zorder=3
-    )
-    named = places[list(labels)].reshape(-1, 2)
-    axes.scatter(named[:, 0], named[:, 1], s=95, facecolors="none", edgecolors=INK, linewidths=1.0, zorder=4)
-    axes.margins(0.1)
-    axes.autoscale_view()
-    _name_points(axes, places, labels)
-    axes.set_xlabel(f"first component ({share[0]:.0%} of the variance)", fontsize=SMALL + 0.5, color=QUIET)
-    axes.set_ylabel(f"second component ({share[1]:.0%})", fontsize=SMALL + 0.5, color=QUIET)
-    plain(axes)
+    for number, plane in enumerate(planes):
+        axes, places = figure.add_subplot(grid[divmod(number, columns)]), plane.places
+        axes.scatter(places[~known, 0], places[~known, 1], s=20, color="#b8c0c8", linewidths=0, zorder=2)
+        drawn = axes.scatter(
+            places[known, 0],
+            places[known, 1],
+            s=20,
+            c=redshift[known],
+            cmap="viridis",
+            linewidths=0,
+            zorder=3,
+        )
+        named = places[list(labels)].reshape(-1, 2)
+        axes.scatter(
+            named[:, 0], named[:, 1], s=75, facecolors="none", edgecolors=VERMILLION, linewidths=1.1, zorder=4
+        )
+        axes.margins(0.12)
+        axes.autoscale_view()
+        _name_points(axes, places, labels)
+        axes.set_title(plane.title, fontsize=10, color=INK, loc="left")
+        axes.set_xlabel(plane.axes[0], fontsize=SMALL, color=QUIET)
+        axes.set_ylabel(plane.axes[1], fontsize=SMALL, color=QUIET, labelpad=2)
+        axes.locator_params(nbins=5)
+        plain(axes)
     if known.any():
-        bar = figure.colorbar(drawn, cax=figure.add_axes((0.88, 0.1, 0.018, 0.87)))
+        place = figure.add_axes((1 - 0.68 / wide, 0.5 / high, 0.12 / wide, 1 - 0.8 / high))
+        bar = figure.colorbar(drawn, cax=place)
         bar.set_label("redshift of the catalogue", fontsize=SMALL, color=QUIET)
         bar.ax.tick_params(labelsize=SMALL, colors=QUIET, length=3)
         bar.outline.set_visible(False)
     return figure
 
 
-def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (n, 2) in the first two principal components, and their shares of the variance (2,)."""
-    centred = vectors.astype(float) - vectors.mean(axis=0)
-    left, size, _ = np.linalg.svd(centred, full_matrices=False)
-    count = min(2, len(size))
-    places, share = np.zeros((len(vectors), 2)), np.zeros(2)
-    places[:, :count] = left[:, :count] * size[:count]
-    share[:count] = size[:count] ** 2 / max(float((size**2).sum()), 1e-300)
-    return places, share
+NAMES = {
+    "pca": "principal components",
+    "isomap": "Isomap",
+    "mds": "multidimensional scaling",
+    "lle": "locally linear",
+    "spectral": "spectral",
+    "tsne": "t-SNE",
+    "umap": "UMAP",
+    "pacmap": "PaCMAP",
+}
+
+
+def plane_of(one: EmbeddingMap) -> Plane:
+    """A map as it is drawn, with what its method found out beside it."""
+    about, axes = one.about, ("first coordinate", "second coordinate")
+    title = NAMES[about["method"]]
+    if "shares" in about:
+        first, second = about["shares"]
+        axes = (f"first ({first:.0%} of the variance)", f"second ({second:.0%})")
+    if "stress" in about:
+        title += f", stress {about['stress']:.2f}"
+    if about.get("pieces", 1) > 1:
+        title += f", in {about['pieces']} pieces"
+    return Plane(title, one.places, axes)
 
 
 def training_curves(histories: Mapping[str, History]) -> Figure:

@@ -58,24 +58,24 @@ def colour_picture(image: np.ndarray, spaxel: float, marks: Sequence[Mark] = ())
     """
     figure = Figure(figsize=(3.0, 3.0))
     axes = figure.add_axes((0, 0, 1, 1))
+    paint(axes, image, spaxel, marks)
+    axes.set_axis_off()
+    return figure
+
+
+def paint(axes: Axes, image: np.ndarray, spaxel: float, marks: Sequence[Mark] = ()) -> None:
+    """The same on axes that are there, whose ticks are in arcsec from the centre."""
     extent = extent_of(image.shape[:2], spaxel)
     axes.imshow(colours_of(image), origin="lower", extent=extent, interpolation="nearest")
-    axes.set_axis_off()
     length = next(bar for bar in (20, 10, 5, 2, 1, 0.5, 0.2, 0.1) if bar <= max(0.4 * extent[1], 0.1))
     x, y = extent[0] * 0.92, extent[2] * 0.92
     axes.plot([x, x + length], [y, y], color="white", linewidth=2, solid_capstyle="butt")
     axes.text(
-        x + length / 2,
-        y - extent[2] * 0.03,
-        f"{length:g}″",
-        color="white",
-        fontsize=10,
-        ha="center",
-        va="bottom",
-    )
+        x + length / 2, y - extent[2] * 0.03, f"{length:g}″",
+        color="white", fontsize=10, ha="center", va="bottom",
+    )  # fmt: skip
     for mark in marks:
         _circle(axes, mark, extent, "white")
-    return figure
 
 
 def colours_of(image: np.ndarray) -> np.ndarray:
@@ -89,24 +89,25 @@ def colours_of(image: np.ndarray) -> np.ndarray:
 
 
 def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) -> Figure:
-    """Maps side by side, each over its colour bar.
+    """Maps side by side, each over its colour bar; neighbours on one scale share theirs.
 
     Args:
         panels: the maps, all on one grid of spaxels.
         spaxel: side of a spaxel, arcsec.
         marks: positions to ring, in arcsec from the centre.
     """
-    figure = Figure(figsize=(2.35 * len(panels), 3.05))
+    height = 3.45
+    figure = Figure(figsize=(2.35 * len(panels), height))
     grid = figure.add_gridspec(
         2,
         len(panels),
         height_ratios=(1, 0.045),
-        hspace=0.06,
+        hspace=0.36,
         wspace=0.15,
-        left=0.055,
+        left=0.055 * 4 / len(panels),
         right=0.985,
-        top=0.91,
-        bottom=0.16,
+        top=1 - 0.27 / height,
+        bottom=0.47 / height,
     )
     for column, panel in enumerate(panels):
         axes = figure.add_subplot(grid[0, column])
@@ -123,22 +124,35 @@ def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) 
         )
         axes.set_title(panel.title, fontsize=10, color=INK, pad=5)
         axes.set_facecolor("#f1f3f5")
-        axes.tick_params(
-            labelsize=SMALL - 1, colors=QUIET, length=2.5, labelbottom=False, labelleft=column == 0
-        )
+        axes.tick_params(labelsize=SMALL - 1, colors=QUIET, length=2.5, labelleft=column == 0, pad=2)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.set_xlabel("arcsec", fontsize=SMALL - 1, color=QUIET, labelpad=0)
         for spine in axes.spines.values():
             spine.set_color(RULE)
         for mark in marks:
             _circle(axes, mark, extent, INK)
-        bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
+        if column + 1 < len(panels) and _one_scale(panel, panels[column + 1]):
+            continue
+        first = column
+        while first and _one_scale(panels[first - 1], panel):
+            first -= 1
+        place = figure.add_subplot(grid[1, first : column + 1])
+        bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
         bar.set_label(panel.unit, fontsize=SMALL - 1, color=QUIET, labelpad=2)
         bar.ax.tick_params(labelsize=SMALL - 1, colors=QUIET, length=2.5)
         bar.ax.locator_params(nbins=4)
         bar.outline.set_visible(False)
     figure.axes[0].set_ylabel("arcsec", fontsize=SMALL - 1, color=QUIET, labelpad=1)
     return figure
+
+
+def _one_scale(one: Panel, other: Panel) -> bool:
+    return one.limits is not None and (one.limits, one.colours, one.unit) == (
+        other.limits,
+        other.colours,
+        other.unit,
+    )
 
 
 def spectra(wave: np.ndarray, shown: Sequence[Spectrum], frame: str, redshift: float | None) -> Figure:
@@ -172,7 +186,7 @@ def spectra(wave: np.ndarray, shown: Sequence[Spectrum], frame: str, redshift: f
         model = np.where(good, spectrum.model, np.nan)
         top.plot(wave, flux, color="#5d6773", linewidth=0.6, label="observed")
         top.plot(wave, model, color=VERMILLION, linewidth=1.1, label="model")
-        top.set_ylim(*_flux_limits(flux, model))
+        top.set_ylim(*flux_limits(flux, model))
         left = (spectrum.flux - spectrum.model) * np.sqrt(spectrum.ivar)
         below.plot(wave, np.where(good, left, np.nan), color=BLUE, linewidth=0.5)
         below.axhline(0, color=INK, linewidth=0.6)
@@ -232,7 +246,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1)
 
 
-def _flux_limits(flux: np.ndarray, model: np.ndarray) -> tuple[float, float]:
+def flux_limits(flux: np.ndarray, model: np.ndarray) -> tuple[float, float]:
     """Limits that show every line, but not a single hot channel: it has no company on either side."""
     known = flux[np.isfinite(flux)]
     if len(known) < 3:

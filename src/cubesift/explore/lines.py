@@ -46,13 +46,14 @@ LINES = (
 EMISSION, ABSORPTION = "#7a8794", "#b9a07a"
 
 
-def mark_lines(axes: Axes, redshift: float, width: float) -> None:
+def mark_lines(axes: Axes, redshift: float, width: float, named: bool = True) -> None:
     """Thin lines at every line within the axes, and their names above, in as few rows as they need.
 
     Args:
         axes: with its x limits (angstrom) set.
         redshift: 0 where the wavelengths are at rest.
         width: of the axes, in points.
+        named: whether the names are written.
     """
     left, right = axes.get_xlim()
     spans, labels = [], []
@@ -63,6 +64,8 @@ def mark_lines(axes: Axes, redshift: float, width: float) -> None:
         colour = EMISSION if line.emission else ABSORPTION
         for wave in shown:
             axes.axvline(wave, color=colour, linewidth=0.6, alpha=0.55, zorder=0)
+        if not named:
+            continue
         half = text_width(line.label) / width * (right - left) / 2
         # A label near the edge moves in, so that it does not stand out over the axes.
         middle = min(max(sum(shown) / len(shown), left + half), right - half)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ import numpy as np
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.maps import EmbeddingMap
 from cubesift.data.outliers import BY_ITSELF, Outliers
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
-from cubesift.data.store import Columns, Provenance
+from cubesift.data.store import Columns, Provenance, read_json
 from cubesift.errors import CubesiftError
 
 
@@ -112,6 +114,30 @@ class Findings:
     def embeddings(self) -> Embeddings | None:
         """Of the model shown: a row per galaxy, all in one space."""
         return Embeddings.load(self.run.embeddings(self.model)).comparable() if self.model else None
+
+    def maps(self) -> list[EmbeddingMap]:
+        """Of the model shown, by the methods' names; those of an embedding of before are left out."""
+        if not self.model:
+            return []
+        made = Embeddings.load(self.run.embeddings(self.model)).provenance.id
+        found = sorted(self.run.path.glob(f"maps/{glob.escape(self.model)}.*.parquet"))
+        maps = [EmbeddingMap.load(path) for path in found]
+        return [
+            one
+            for one in maps
+            if one.about["model"] == self.model and one.provenance.parents["embeddings"] == made
+        ]
+
+    def by_model(self) -> dict[str, tuple[Reconstructions, Samples]]:
+        """What each model of the ranking rebuilt, and of which samples."""
+        opened = {name: Reconstructions.open(self.run.reconstructions(name)) for name in self.models}
+        return {name: (one, _samples_of(self.run, name, one)) for name, one in opened.items()}
+
+    def training_redshift(self, model: str, fold: str) -> float | None:
+        """Mean redshift of what a fold of a model learned from; None if it did so in another run."""
+        path = self.run.model(model, fold) / "model.json"
+        mean = read_json(path).get("redshift", [None])[0] if path.exists() else None
+        return None if mean is None or not np.isfinite(mean) else float(mean)
 
     def is_cross_fitted(self) -> bool:
         """Whether a model's folds were asked about the galaxies that they did not learn from."""

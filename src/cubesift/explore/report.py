@@ -8,10 +8,13 @@ from importlib import metadata, resources
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from cubesift.data.run import Run
 from cubesift.data.store import version, written_beside
-from cubesift.explore.charts import embedding_map, training_curves
+from cubesift.explore.charts import embedding_maps, plane_of, training_curves
 from cubesift.explore.pictures import Pictures, data_uri, pictures_of
+from cubesift.explore.printed import printed_figures, save_figure
 from cubesift.explore.reading import Findings, histories, origins, trainings
 from cubesift.explore.sections import card, galaxy_table, image, sheet, spaxel_table, table, text
 from cubesift.explore.settings import Reporting
@@ -46,6 +49,7 @@ def write_report(run: Run, settings: Reporting) -> Path:
         ),
         "spaxels": ("Strange spaxels", _spaxels(findings, settings.spaxels)),
         "embedding": ("Map of the embedding", _map(findings)),
+        "figures": ("The paper's figures", _printed(findings, settings)),
         "training": ("Training", _training(findings)),
         "rejected": ("Left out", _rejected(run)),
         "settings": ("Settings and origins", _settings(findings)),
@@ -170,19 +174,38 @@ def _spaxels(findings: Findings, most: int) -> str:
 
 
 def _map(findings: Findings) -> str:
-    embeddings = findings.embeddings()
-    if embeddings is None or len(embeddings) < 3:
+    embeddings, maps = findings.embeddings(), findings.maps()
+    if embeddings is None or not maps:
         return ""
-    rows = {name: row for row, name in enumerate(embeddings.plateifu.tolist())}
+    names = maps[0].plateifu.tolist()
+    rows = {name: row for row, name in enumerate(names)}
+    known = dict(zip(embeddings.plateifu.tolist(), embeddings.redshift.tolist(), strict=True))
+    redshift = np.array([known[name] for name in names])
     strangest = [name for name in findings.galaxies if name in rows][: min(NAMED_ON_MAP, len(rows) // 3 + 1)]
-    figure = embedding_map(embeddings.vectors, embeddings.redshift, {rows[name]: name for name in strangest})
-    said = (
-        "The first two principal components of what "
-        f"{text(findings.model)} ({text(embeddings.fold[0])}) says of {len(embeddings):,} galaxies. "
-        "Rings: the strangest. Distances are measured in all "
-        f"{embeddings.vectors.shape[1]} latents, so a strange galaxy may lie in the crowd here."
+    figure = embedding_maps(
+        [plane_of(one) for one in maps], redshift, {rows[name]: name for name in strangest}
     )
-    return image(data_uri(figure), "galaxies in the first two components of the embedding", said, wide=True)
+    said = (
+        f"The embedding of {len(names):,} galaxies by {text(findings.model)} "
+        f"({text(maps[0].about['fold'])}), laid flat in several ways. Rings: the strangest, named where "
+        f"there is room. Distances are measured in all {embeddings.vectors.shape[1]} latents, so a strange "
+        "galaxy may lie in the crowd here."
+    )
+    return image(data_uri(figure), "galaxies on maps of the embedding", said, wide=True)
+
+
+def _printed(findings: Findings, settings: Reporting) -> str:
+    """The figures of the paper, each also written beside the report as PNG and PDF."""
+    if not settings.figures:
+        return ""
+    shown = []
+    for name, figure, said in printed_figures(findings, settings.typical):
+        save_figure(figure, findings.run.figures, name)
+        shown.append(image(data_uri(figure), said.partition(". ")[0], text(said), wide=True))
+    if not shown:
+        return ""
+    where = "Each lies in <code>figures/</code> too, as PNG and PDF."
+    return f'<p class="note">{where}</p>{"".join(shown)}'
 
 
 def _training(findings: Findings) -> str:

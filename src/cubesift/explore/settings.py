@@ -16,3 +16,5 @@ class Reporting:
     spaxels: Annotated[int, Field(ge=0, le=1000)] = 20  # rows of the table of spaxels
     model: str = ""  # whose reconstructions are drawn; "" = those with the most channels
     title: str = ""  # "" = the name of the run's folder
+    figures: bool = True  # the paper's figures too, in the page and in `figures/`
+    typical: str = ""  # plateifu of the galaxy in figures 1, 4 and 5b; "" = of the middle of the ranking

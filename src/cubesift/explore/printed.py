@@ -1,0 +1,216 @@
+"""The paper's figures of a run: which galaxies they show, and how they get to files."""
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cubesift.data.embeddings import Embeddings
+from cubesift.data.store import read_json, written_beside
+from cubesift.data.wavelength import STEP
+from cubesift.explore.blocks import Network, building_blocks
+from cubesift.explore.figures import FLUX_UNIT, Panel, Spectrum, map_row, symmetric
+from cubesift.explore.paper import Look, Redshifts, images_with_spectra, redshift_panels, spectrum_by_models
+from cubesift.explore.pictures import DPI, marks_of, spectra_to_show
+from cubesift.explore.reading import Findings
+
+Printed = tuple[str, Figure, str]  # name of the file, figure, caption
+
+
+def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
+    """The figures of the paper that the run has the numbers for, one at a time.
+
+    Args:
+        findings: of a run with models.
+        typical: plateifu of the galaxy of figures 1, 4 and 5b; "" = the one in the middle of the ranking.
+    """
+    names = findings.galaxies
+    if not findings.models or not names:
+        return
+    chosen = typical if typical in names else names[len(names) // 2]
+    looks = [_centre_and_edge(findings, name) for name in dict.fromkeys((chosen, names[-1]))]
+    yield (
+        "figure-1",
+        images_with_spectra(looks),
+        f"Figure 1. Images and spectra of {chosen} and {names[-1]} (the least strange) at the centre and at "
+        "the edge. Letters mark the spaxels.",
+    )
+    if networks := _networks(findings):
+        yield (
+            "figure-2",
+            building_blocks(networks),
+            "Figure 2b-d. What the networks are built of, and the sizes used: spaxels × spaxels × channels "
+            "of the input (and components, where spectra are compressed first), after every block of "
+            "convolution and pooling, and of the embedding.",
+        )
+    yield _figure_4(findings, chosen)
+    if found := _redshifts(findings):
+        shown, unseen = found
+        said = (
+            "Only galaxies that the model did not learn from."
+            if unseen
+            else "No galaxy of this run was held out: the models learned from every one that is drawn."
+        )
+        yield (
+            "figure-5a",
+            redshift_panels(shown),
+            f"Figure 5a. Redshift by the head on the embedding against the catalogue's. {said} Dashed: the "
+            "guess that knows only the mean redshift of the galaxies learned from. MSE: mean squared error.",
+        )
+    if (figure := _figure_5b(findings, chosen)) is not None:
+        yield figure
+    yield _figure_6(findings, names[:2])
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write `<name>.png` and `<name>.pdf`; the same figure gives the same bytes."""
+    for kind, said in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        with written_beside(folder / f"{name}.{kind}") as partial:
+            figure.savefig(partial, format=kind, dpi=DPI, facecolor="white", metadata=said)
+
+
+def edge_spaxel(ivar: np.ndarray) -> tuple[int, int]:
+    """(y, x) of the spaxel farthest from the centre that has most of its channels.
+
+    Args:
+        ivar: (y, x, wave), 0 = bad.
+    """
+    good = (ivar > 0).sum(axis=2)
+    y, x = np.nonzero(2 * good > good.max())
+    away = np.hypot(y - (ivar.shape[0] - 1) / 2, x - (ivar.shape[1] - 1) / 2)
+    far = int(np.argmax(away)) if len(away) else 0
+    return (int(y[far]), int(x[far])) if len(away) else (0, 0)
+
+
+def _centre_and_edge(findings: Findings, name: str) -> Look:
+    record = findings.samples.record(name)
+    arrays = findings.samples.arrays(name, "unclipped", "ivar")
+    flux, ivar = arrays["unclipped"], arrays["ivar"]
+    side = flux.shape[0]
+    marks, spectra = [], []
+    for letter, what, (y, x) in (
+        ("C", "centre", (side // 2, side // 2)),
+        ("E", "edge", edge_spaxel(ivar)),
+    ):
+        marks.append((*((place - (side - 1) / 2) * record.spaxel for place in (x, y)), letter))
+        said = f"{letter}  {what}, {findings.spaxel_name(name, y, x)}"
+        nothing = np.full(flux.shape[2], np.nan)
+        spectra.append(Spectrum(said, flux[y, x] * record.scale, ivar[y, x] / record.scale**2, nothing))
+    return _look(findings, name, tuple(marks), tuple(spectra))
+
+
+def _look(
+    findings: Findings, name: str, marks: tuple[tuple[float, float, str], ...], spectra: tuple[Spectrum, ...]
+) -> Look:
+    record = findings.samples.record(name)
+    image = findings.samples.arrays(name, "image")["image"]
+    side = findings.samples.arrays(name, "ivar")["ivar"].shape[0]
+    native = record.spaxel * (side - 1) / max(record.side - 1, 1)
+    wave = findings.samples.grid.wave * 10 ** (-STEP * record.fraction)
+    return Look(image, native, marks, wave, spectra, record.frame, record.redshift)
+
+
+def _networks(findings: Findings) -> list[Network]:
+    found = []
+    for name in findings.models:
+        for path in sorted(findings.run.path.glob(f"models/{name}/*/model.json"))[:1]:
+            record = read_json(path)
+            settings = record["settings"]
+            if filters := record.get("filters", settings.get("widths")):
+                found.append(
+                    Network(
+                        name,
+                        settings["system"],
+                        record["side"],
+                        record["grid"]["size"],
+                        settings["components"] if settings["system"] in ("pca2d", "ae2d") else 0,
+                        tuple(filters),
+                        settings["latent_channels"],
+                        settings["pooling"],
+                        settings["unpooling"],
+                    )
+                )
+    return [one for one in found if one.system not in ("ae", "cube-ae")]  # of fully connected layers
+
+
+def _figure_4(findings: Findings, name: str) -> Printed:
+    waves, spectra, frames, redshift = [], [], [], None
+    for model, (rebuilt, samples) in findings.by_model().items():
+        if name not in rebuilt or name not in samples:
+            continue
+        record, one = samples.record(name), rebuilt.read(name)
+        waves.append(samples.grid.wave * 10 ** (-STEP * record.fraction))
+        frames.append(record.frame)
+        redshift = record.redshift
+        scale = record.scale
+        spectra.append(Spectrum(model, one.flux[0] * scale, one.ivar[0] / scale**2, one.model[0] * scale))
+    figure = spectrum_by_models(waves, spectra, frames, redshift)
+    return "figure-4", figure, f"Figure 4. The spectrum at the centre of {name} and its reconstructions."
+
+
+def _redshifts(findings: Findings) -> tuple[list[Redshifts], bool] | None:
+    """Of each model with a redshift head, and whether only galaxies it did not learn from are among them."""
+    every = {name: Embeddings.load(findings.run.embeddings(name)) for name in findings.models}
+    unseen = all(one.held_out.any() for one in every.values())
+    shown = []
+    for name, embeddings in every.items():
+        rows = embeddings.held_out if unseen else np.ones(len(embeddings), bool)
+        rows = rows & np.isfinite(embeddings.redshift) & np.isfinite(embeddings.redshift_predicted)
+        if not rows.any():
+            continue
+        one = embeddings.where(rows)
+        mean = findings.training_redshift(name, str(one.fold[0]))
+        constant = float(one.redshift.mean()) if mean is None else mean
+        shown.append(Redshifts(name, one.redshift, one.redshift_predicted, constant))
+    return (shown, unseen) if shown else None
+
+
+def _figure_5b(findings: Findings, name: str) -> Printed | None:
+    rebuilt, record = findings.reconstructions.read(name), findings.samples.record(name)
+    if rebuilt.line is None or rebuilt.line_model is None:
+        return None
+    wave = findings.reconstructions.record(name)["line_wave"]
+    # What the sky covers but this channel lacks, and what lies beside the bundle, is left white in all three.
+    line = rebuilt.line * record.scale
+    model = np.where(np.isfinite(line), rebuilt.line_model * record.scale, np.nan)
+    both = np.concatenate([line[np.isfinite(line)], model[np.isfinite(line)]])
+    limits = (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
+    panels = [
+        Panel("original", line, FLUX_UNIT, limits=limits),
+        Panel(f"reconstructed by {findings.model}", model, FLUX_UNIT, limits=limits),
+        Panel("original − reconstructed", line - model, FLUX_UNIT, "RdBu_r", symmetric(line - model, 1.0)),
+    ]
+    said = (
+        f"Figure 5b. {name} at {wave:.1f} Å ({record.frame} frame, vacuum; Hα where it can be had): flux and "
+        "its reconstruction on one scale of colour, and the difference on a scale of its own about 0."
+    )
+    return "figure-5b", map_row(panels, record.spaxel), said
+
+
+def _figure_6(findings: Findings, names: list[str]) -> Printed:
+    looks = []
+    for name in names:
+        record, rebuilt = findings.samples.record(name), findings.reconstructions.read(name)
+        score = findings.score_map(name, (rebuilt.white.shape[0], rebuilt.white.shape[1]))
+        letter, index = spectra_to_show(rebuilt, score, 1)[-1]
+        y, x = rebuilt.spaxels[index].tolist()
+        marks = marks_of(
+            rebuilt, [(letter, index)], {"y": np.array([], int), "x": np.array([], int)}, record.spaxel
+        )
+        scale = record.scale
+        spectrum = Spectrum(
+            f"{letter}  {findings.spaxel_name(name, y, x)}, S/N {rebuilt.signal_to_noise[y, x]:.1f}",
+            rebuilt.flux[index] * scale,
+            rebuilt.ivar[index] / scale**2,
+            rebuilt.model[index] * scale,
+        )
+        looks.append(_look(findings, name, tuple(marks), (spectrum,)))
+    said = (
+        f"Figure 6. The strangest galaxies, {' and '.join(names)}: images, and the spectrum of the strangest "
+        f"spaxel that is kept, with its reconstruction by {findings.model}."
+    )
+    return "figure-6", images_with_spectra(looks), said

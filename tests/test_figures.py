@@ -1,0 +1,161 @@
+"""The paper's figures: drawn from what a run holds, on the scales they claim, the same twice."""
+# ruff: noqa: RUF001
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.run import Run
+from cubesift.detect.score import score_galaxies
+from cubesift.detect.settings import Detection
+from cubesift.explore.blocks import Network, building_blocks
+from cubesift.explore.charts import Plane, embedding_maps
+from cubesift.explore.figures import Panel, Spectrum, map_row
+from cubesift.explore.paper import Redshifts, redshift_panels, spectrum_by_models
+from cubesift.explore.printed import edge_spaxel, printed_figures, save_figure
+from cubesift.explore.reading import Findings
+from cubesift.explore.report import write_report
+from cubesift.explore.settings import Reporting
+from cubesift.learn.embed import LINE, PAPERS, channel_to_keep
+from tests.little_run import GRID, SIDE, names_of, write_run
+
+
+def words(figure: Figure) -> str:
+    figure.draw_without_rendering()
+    legends = [legend.get_texts() for axes in figure.axes if (legend := axes.get_legend())]
+    return " ".join(text.get_text() for group in legends for text in group)
+
+
+def labelled(axes: Axes) -> bool:
+    return bool(axes.xaxis.get_tick_params().get("labelbottom", True))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Nine galaxies, of which the model keeps maps at a line and guesses redshifts, three of them unseen."""
+    run: Run = write_run(tmp_path_factory.mktemp("figures") / "sky", count=9)
+    store = Reconstructions.open(run.reconstructions("pca2d"))
+    rng = np.random.default_rng(0)
+    for name in names_of(9):
+        line = rng.normal(1, 0.1, (SIDE, SIDE)).astype(np.float32)
+        line[0] = np.nan
+        kept = replace(store.read(name), line=line, line_model=0.5 * np.nan_to_num(line))
+        store.write(name, kept, {"line_wave": 6761.5})
+    embeddings = Embeddings.load(run.embeddings("pca2d"))
+    guess = embeddings.redshift + 0.01
+    held_out = np.arange(9) < 3
+    replace(embeddings, redshift_predicted=guess, held_out=held_out).save(run.embeddings("pca2d"))
+    score_galaxies(run, Detection(maps=("pca",)))
+    return Findings.read(run)
+
+
+def test_every_figure_has_units_and_is_written_twice_alike(found: Findings, tmp_path: Path) -> None:
+    names = []
+    for name, figure, caption in printed_figures(found):
+        names.append(name)
+        assert caption.startswith(f"Figure {name.removeprefix('figure-')}")
+        for axes in figure.axes:
+            assert axes.get_xlabel() or not axes.axison or not labelled(axes), name
+        if name == "figure-5b":
+            for folder in ("one", "two"):
+                save_figure(figure, tmp_path / folder, name)
+    assert names == ["figure-1", "figure-4", "figure-5a", "figure-5b", "figure-6"]  # no model lies in the run
+    for kind in ("png", "pdf"):
+        one, two = (tmp_path / folder / f"figure-5b.{kind}" for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+    assert Image.open(tmp_path / "one" / "figure-5b.png").width > 1000
+
+
+def test_the_flux_and_its_reconstruction_share_one_scale_of_colour(found: Findings) -> None:
+    figure = next(figure for name, figure, _ in printed_figures(found) if name == "figure-5b")
+    original, rebuilt, residual = (axes.images[0] for axes in figure.axes if axes.images)
+    assert original.get_clim() == rebuilt.get_clim()
+    assert residual.get_clim()[0] == -residual.get_clim()[1]
+    left, middle, right = (np.ma.filled(one.get_array(), np.nan) for one in (original, rebuilt, residual))
+    assert np.allclose(left - middle, right, equal_nan=True)
+    assert np.isnan(middle[0]).all()  # where nothing was observed there is nothing to compare
+    assert np.nanmax(left) <= original.get_clim()[1]
+    assert len([axes for axes in figure.axes if not axes.images]) == 2  # colour bars
+    assert isinstance(original.norm, Normalize)
+
+
+def test_maps_on_two_scales_keep_two_bars() -> None:
+    ones = np.ones((4, 4))
+    panels = [Panel("a", ones, "", limits=(0, 1)), Panel("b", ones, "", limits=(0, 2))]
+    assert len(map_row(panels, 0.5).axes) == 4
+
+
+def test_redshifts_are_of_unseen_galaxies_where_there_are_any(found: Findings) -> None:
+    said = {name: (figure, caption) for name, figure, caption in printed_figures(found)}
+    figure, caption = said["figure-5a"]
+    assert "did not learn from" in caption
+    assert figure.axes[0].get_title("left") == "pca2d, 3 galaxies"
+    assert "pca2d: MSE 0.0001" in words(figure)
+
+
+def test_a_guess_that_knows_only_the_mean_stands_beside_the_model() -> None:
+    known = np.array([0.02, 0.04, 0.06])
+    shown = Redshifts("cae2d", known, known + 0.001, 0.04)
+    assert shown.errors == (pytest.approx(1e-6), pytest.approx(0.0008 / 3))
+    assert "always 0.040: MSE 0.00027" in words(redshift_panels([shown, shown]))
+
+
+def test_reconstructions_of_one_spectrum_share_the_scale_of_flux() -> None:
+    flux = 1 + np.sin(GRID.wave / 500)
+    spectra = [
+        Spectrum(name, flux, np.ones(GRID.size), factor * flux) for name, factor in (("a", 1), ("b", 3))
+    ]
+    figure = spectrum_by_models([GRID.wave] * 2, spectra, ["observed"] * 2, 0.03)
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[0].get_ylim()[1] > 6
+    halpha = [line for line in figure.axes[1].lines if np.allclose(line.get_xdata(), 6564.61 * 1.03)]
+    assert len(halpha) == 1
+
+
+def test_the_sizes_of_a_network_are_those_of_its_settings() -> None:
+    network = Network("mine", "pca2d", 32, 4096, 48, (256, 128, 64), 8, "max", "transposed")
+    assert network.sizes() == ["32×32×4,096", "32×32×48", "16×16×256", "8×8×128", "4×4×64", "4×4×8"]
+    figure = building_blocks([network])
+    assert "max pooling" in " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+
+
+def test_the_edge_is_the_farthest_spaxel_with_a_spectrum() -> None:
+    ivar = np.zeros((9, 9, 10))
+    ivar[2:7, 2:7] = 1
+    ivar[8, 8, :3] = 1  # a corner with a third of the channels
+    assert edge_spaxel(ivar) == (2, 2)
+
+
+def test_the_map_that_is_kept_is_at_halpha_or_where_the_paper_has_it() -> None:
+    ivar = np.ones((2, 2, GRID.size), np.float32)
+    observed = channel_to_keep(GRID.wave, ivar, 0.05, "observed")
+    assert abs(GRID.wave[observed] / (LINE * 1.05) - 1) < 5e-4
+    assert abs(GRID.wave[channel_to_keep(GRID.wave, ivar, 0.05, "rest")] / LINE - 1) < 5e-4
+    assert abs(GRID.wave[channel_to_keep(GRID.wave, ivar, None, "observed")] / PAPERS - 1) < 5e-4
+    assert abs(GRID.wave[channel_to_keep(GRID.wave, ivar, 0.6, "observed")] / PAPERS - 1) < 5e-4
+    ivar[:, :, observed] = 0
+    assert abs(channel_to_keep(GRID.wave, ivar, 0.05, "observed") - observed) == 1
+
+
+def test_the_strangest_are_ringed_on_every_map_and_named_where_there_is_room() -> None:
+    rng = np.random.default_rng(1)
+    planes = [Plane(name, rng.normal(size=(12, 2)), ("x", "y")) for name in ("Isomap", "MDS")]
+    figure = embedding_maps(planes, np.full(12, np.nan), {3: "8485-1901", 5: "8485-1902"})
+    for axes in figure.axes:
+        assert len(axes.collections[-1].get_offsets()) == 2
+    assert "8485-1901" in {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_the_report_shows_the_figures_and_writes_them_beside_itself(found: Findings) -> None:
+    page = write_report(found.run, Reporting(galaxies=0)).read_text()
+    for name in ("figure-1", "figure-4", "figure-5a", "figure-5b", "figure-6"):
+        assert (found.run.figures / f"{name}.png").exists()
+        assert (found.run.figures / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
+        assert f'alt="Figure {name.removeprefix("figure-")}"' in page
