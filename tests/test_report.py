@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,8 @@ def test_a_spaxel_of_a_resized_cube_is_named_as_in_the_cube_as_observed(tmp_path
     truth = galaxy(rng)
     truth[4, 9] += 0.25 * np.exp(-((np.arange(GRID.size) - 500) ** 2) / 2 / 1.5**2).astype(np.float32)
     run = Run(tmp_path / "resized")
-    write_samples(run, [sample("8485-1901", *noisy(rng, truth), side=34)])
+    resized = sample("8485-1901", *noisy(rng, truth), side=34)
+    write_samples(run, [replace(resized, image=np.ones((34, 34, 3), np.float32))])  # native size
     score_galaxies(run, Detection())
     assert Outliers.load(run.path).spaxels["y"][0] == 4
     page = Page(write_report(run, Reporting(figures=False)))

@@ -92,7 +92,8 @@ class Findings:
 
     def spaxel_name(self, plateifu: str, y: int, x: int) -> str:
         """`plateifu/y,x` in the cube as observed, of y, x in the samples' grid: the corners are the same."""
-        side = len(self.samples.arrays(plateifu, "image")["image"])
+        # The image is of the cube as observed: what was rebuilt is in the samples' grid.
+        side = len(self.reconstructions.store.arrays(plateifu, "error")["error"])
         step = (self.samples.record(plateifu).side - 1) / max(side - 1, 1)
         return f"{plateifu}/{round(y * step)},{round(x * step)}"
 
