@@ -65,7 +65,9 @@ def unpooled(settings: Training, layer: nn.Conv2d | nn.Conv3d, factor: tuple[int
     """
     if settings.unpooling == "resize":
         _, rest = rectified(layer, settings)
-        return [Resized(layer, factor), rest]
+        if isinstance(layer, nn.Conv3d):
+            return [Resized(layer, factor), rest]
+        return [nn.Upsample(scale_factor=factor), layer, rest]
     transposed: Any = nn.ConvTranspose2d if dimensions(layer) == 2 else nn.ConvTranspose3d
     kernel = tuple(step + 1 if step > 1 else 1 for step in factor)
     edges = tuple(int(step > 1) for step in factor)

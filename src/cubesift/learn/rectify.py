@@ -13,6 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cubesift.learn.slabs import Slabs, channels_last
 
+LARGE = 1 << 22  # numbers; smaller maps stay in the cache between torch's own layers
+
 
 class Rectified(nn.Module):
     """`pool(activation(norm(maps)))`, the norm and the pooling left out where they are not asked for.
@@ -29,8 +31,8 @@ class Rectified(nn.Module):
 
     def forward(self, maps: Float[Tensor, "batch channel *space"]) -> Float[Tensor, "batch channel *smaller"]:
         """The pooling is an average, and the sides of the maps are multiples of it."""
-        if not self.training:
-            return self._as_learned(maps)
+        if not self.training or maps.numel() < LARGE:
+            return self._one_by_one(maps)
         if self.norm is None:
             one, zero = maps.new_ones(maps.shape[1]), maps.new_zeros(maps.shape[1])
             y, _, _ = _Rectify.apply(maps, one, zero, None, self.activation, self.pool)  # type: ignore[no-untyped-call]
@@ -43,7 +45,7 @@ class Rectified(nn.Module):
         rectified: Tensor = y
         return rectified
 
-    def _as_learned(self, maps: Tensor) -> Tensor:
+    def _one_by_one(self, maps: Tensor) -> Tensor:
         maps = self.norm(maps) if self.norm is not None else maps
         maps = functional.elu(maps) if self.activation == "elu" else functional.relu(maps)
         if self.pool:

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 # Filters of each block. A 3-D convolution keeps 8 maps of a quarter of the cube's size, so there are few.
-WIDTHS = {"cae2d": (128, 128, 64), "cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
+WIDTHS = {"cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -53,7 +53,7 @@ class Training:
     @property
     def filters(self) -> tuple[int, ...]:
         """Of each block: as set, else ours for the system and 32 spaxels a side."""
-        return self.widths or WIDTHS.get(self.system, (256, 128, 64))
+        return self.widths or WIDTHS.get(self.system, (128, 128, 64))
 
     @property
     def batch_size(self) -> int:
