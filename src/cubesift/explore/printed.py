@@ -181,7 +181,7 @@ def _figure_5b(findings: Findings, name: str) -> Printed | None:
     limits = (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
     panels = [
         Panel("original", line, FLUX_UNIT, limits=limits),
-        Panel(f"reconstructed by {findings.model}", model, FLUX_UNIT, limits=(0.0, 9.0)),
+        Panel(f"reconstructed by {findings.model}", model, FLUX_UNIT, limits=limits),
         Panel("original − reconstructed", line - model, FLUX_UNIT, "RdBu_r", symmetric(line - model, 1.0)),
     ]
     said = (
