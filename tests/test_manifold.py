@@ -93,6 +93,8 @@ def test_detection_makes_the_maps_and_its_scores_do_not_hang_on_them(tmp_path: P
         "pca2d.mds.parquet",
         "pca2d.pca.parquet",
     ]
+    score_galaxies(run, Detection(maps=("pca",)))
+    assert [path.name for path in (run.path / "maps").iterdir()] == ["pca2d.pca.parquet"]
     assert np.array_equal(without["percentile"], Outliers.load(run.path).galaxies["percentile"])
 
 

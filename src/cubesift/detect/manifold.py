@@ -18,7 +18,7 @@ from sklearn.neighbors import kneighbors_graph
 from cubesift.data.embeddings import Embeddings
 from cubesift.data.maps import EmbeddingMap
 from cubesift.data.run import Run
-from cubesift.data.store import Provenance, fingerprint
+from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.detect.fold import latent_spread
 from cubesift.detect.settings import FEW, Detection
 from cubesift.errors import CubesiftError
@@ -31,11 +31,15 @@ Places = tuple[np.ndarray, dict[str, Any]]  # (n, 2), and the parameters that ma
 
 
 def draw_maps(run: Run, settings: Detection, models: Sequence[str]) -> None:
-    """Write `maps/<model>.<method>.parquet` for every model and every method of the settings.
+    """Write `maps/<model>.<method>.parquet` for every model and every method of the settings, and no others.
 
     Raises:
         CubesiftError: a method's package is not installed.
     """
+    for path in run.path.glob("maps/*.parquet"):
+        model, _, method = path.stem.rpartition(".")
+        if model not in models or method not in settings.maps:  # of another detection
+            remove(path)
     for model in models:
         embeddings = Embeddings.load(run.embeddings(model)).comparable()
         if len(embeddings) < FEW:
