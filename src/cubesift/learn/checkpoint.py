@@ -23,10 +23,11 @@ from cubesift.learn.cae1d2d import CAE1d2d
 from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.cae3d import CAE3d
 from cubesift.learn.compressed2d import Compressed2d
+from cubesift.learn.linear import Linear
 from cubesift.learn.resume import History, first_line, read_history, write_history
 from cubesift.learn.settings import Training
 
-System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d
+System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d | Linear
 SYSTEMS: Mapping[str, type[System]] = {
     "ae": AE,
     "cube-ae": CubeAE,
@@ -35,6 +36,8 @@ SYSTEMS: Mapping[str, type[System]] = {
     "cae1d2d": CAE1d2d,
     "pca2d": Compressed2d,
     "ae2d": Compressed2d,
+    "linear": Linear,
+    "cube-pca": Linear,
 }
 
 

@@ -24,7 +24,9 @@ class Training:
     """
 
     name: Name = "cae2d"  # the folder under models/
-    system: Literal["cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae"] = "cae2d"
+    system: Literal["cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae", "linear", "cube-pca"] = (
+        "cae2d"
+    )
     samples: Name = "paper"  # the recipe whose samples are learned from
     components: Annotated[int, Field(ge=1)] = 48  # numbers a spectrum is compressed to (pca2d, ae2d, ae)
     compressor: Name = "ae"  # ae2d: the model of single spectra, trained before, that compresses
@@ -54,6 +56,11 @@ class Training:
     def filters(self) -> tuple[int, ...]:
         """Of each block: as set, else ours for the system and 32 spaxels a side."""
         return self.widths or WIDTHS.get(self.system, (128, 128, 64))
+
+    @property
+    def on_components(self) -> bool:
+        """Whether the network is given maps of compressed spectra."""
+        return self.system in ("pca2d", "ae2d", "linear")
 
     @property
     def batch_size(self) -> int:

@@ -15,10 +15,10 @@ from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
-from cubesift.learn.checkpoint import SYSTEMS, Checkpoint, System, build_model
-from cubesift.learn.compressed2d import Compressed2d
+from cubesift.learn.checkpoint import Checkpoint, System, build_model
 from cubesift.learn.device import keep_freed_memory, usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
+from cubesift.learn.linear import Linear
 from cubesift.learn.loss import redshift_error
 from cubesift.learn.pca import Moments
 from cubesift.learn.resume import Row, load_progress, save_progress
@@ -61,7 +61,7 @@ def train_model(
     for fold in asked:
         # Shared where one can go on: `all` only adds the galaxies that the part before it held out.
         if moments is None or not set(moments.names) <= set(fold.train):
-            moments = Moments(samples.grid.size, second=SYSTEMS[settings.system] is Compressed2d)
+            moments = Moments(samples.grid.size, second=settings.on_components)
         checkpoint = train_fold(run, settings, fold, feed, moments, device, progress or (lambda _: None))
     for folder in run.model(settings.name).parent.iterdir():
         if folder.name not in {fold.name for fold in asked} and (folder / "model.json").exists():
@@ -92,10 +92,14 @@ def train_fold(
                 progress({**said, "galaxy": number, "galaxies": len(fold.train)})
         measure(run, model, settings, fold, moments)
     redshift = redshift_statistics(samples, fold.train, settings)
-    for row in train_epochs(model, optimizer, feed, fold, settings, redshift, device, len(history)):
-        history.append(row)
-        save_progress(folder, model, optimizer, history, provenance)
-        progress({**said, "epochs": settings.epochs, **row})
+    if isinstance(model, Linear):
+        history = [fit(model, feed, fold, settings, redshift, device)]
+        progress({**said, "epochs": 1, **history[0]})
+    else:
+        for row in train_epochs(model, optimizer, feed, fold, settings, redshift, device, len(history)):
+            history.append(row)
+            save_progress(folder, model, optimizer, history, provenance)
+            progress({**said, "epochs": settings.epochs, **row})
     checkpoint = Checkpoint(
         model=model.eval(),
         settings=settings,
@@ -146,6 +150,28 @@ def measure(run: Run, model: System, settings: Training, fold: Fold, moments: Mo
             f"model {settings.name}: its compressor {settings.compressor!r} is no shallow AE."
         )
     model.space.take(moments, compressor.encoder, compressor.decoder, float(compressor.space.scale))
+
+
+def fit(
+    model: Linear, feed: Feed, fold: Fold, settings: Training, redshift: tuple[float, float], device: str
+) -> Row:
+    """Fit a linear model, in closed form; its row of the history, as after one epoch."""
+    started = time.perf_counter()
+    galaxies = [feed.galaxy(plateifu) for plateifu in fold.train]
+    model.fit((model.space.maps([one])[0] for one in galaxies), standardised(galaxies, redshift, "cpu"))
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for one in galaxies:
+            rebuilt = model.decode(model.encode(model.space.maps([one])))
+            losses += model.space.errors(rebuilt, [one]).tolist()
+    return {
+        "epoch": 1,
+        "learning_rate": 0.0,
+        "train_loss": float(np.mean(losses)),
+        **validate(model, feed, fold, settings, redshift, device),
+        "seconds": time.perf_counter() - started,
+    }
 
 
 def train_epochs(
