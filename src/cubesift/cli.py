@@ -201,6 +201,24 @@ def probes(run: RunFolder, /) -> None:
 
 
 @judge.command
+def table1(
+    run: RunFolder,
+    /,
+    *,
+    recipe: Annotated[str, Parameter(help="Whose samples; that of most models if left out.")] = "",
+) -> None:
+    """Say how well each model rebuilds galaxies it held out: the paper's table 1, and what it lacks.
+
+    Beside each figure stands that of the noise-free truth, of the mean cube, or of a constant redshift.
+
+    Example: `cubesift judge table1 runs/paper`
+    """
+    from cubesift import judging
+
+    print(judging.judge_table1(run, recipe))
+
+
+@judge.command
 def planted(run: RunFolder, /) -> None:
     """Say where each score puts what was planted: the median percentile of every class.
 

@@ -64,3 +64,27 @@ def judge_planted(run: Path | str | Run) -> None:
     run = as_run(run)
     say(beside_planted(run))
     say(class_table(run))
+
+
+def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
+    """Print the paper's table 1 for the run's models of one recipe's samples; returns where it is kept.
+
+    Only models that held galaxies out are asked, and about those galaxies alone. Beside them stand the mean
+    cube, the noise-free truth, and a constant redshift.
+
+    Raises:
+        CubesiftError: no such models, or no simulated survey to know the truth of.
+    """
+    from cubesift.contenders import contenders_of
+    from cubesift.data.store import written_beside
+    from cubesift.judge.table1 import judge_models
+
+    run = as_run(run)
+    asked = contenders_of(run, recipe, revealer_of(run))
+    with watching("judge table1") as tick:
+        table = judge_models(asked, progress=tick)
+    path = run.path / f"table1-{asked.recipe}.txt"
+    with written_beside(path) as partial:
+        partial.write_text(table.text() + "\n", encoding="utf-8")
+    say(table.text())
+    return path

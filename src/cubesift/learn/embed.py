@@ -148,6 +148,16 @@ def embed_sample(
 
 
 @torch.no_grad()
+def rebuilt_sample(checkpoint: Checkpoint, sample: Sample) -> tuple[np.ndarray, float]:
+    """The model's cube, (y, x, wave) in the sample's unit, and its redshift; nan without such a head."""
+    _, latent, said = encode_sample(checkpoint, sample)
+    network = checkpoint.model
+    redshift = said["redshift_predicted"]
+    cube = network.space.flux(network.decode(latent)[0]).numpy()
+    return cube, float("nan") if redshift is None else redshift
+
+
+@torch.no_grad()
 def encode_sample(
     checkpoint: Checkpoint, sample: Sample, device: str = "cpu"
 ) -> tuple[Galaxy, torch.Tensor, dict[str, Any]]:

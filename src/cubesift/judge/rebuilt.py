@@ -1,0 +1,129 @@
+"""How well models rebuild galaxies whose truth is known: the paper's own measures, and those it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cubesift.data.cube import FORESTAR
+from cubesift.data.samples import Sample
+from cubesift.judge.lineflux import LINES, line_flux
+
+EDGE = 2  # spaxels of the boundary that the paper divides by 5
+BRIGHT = 5.0  # S/N of a spaxel's true line flux, from which its recovery is asked for
+STRONG = 20.0  # S/N of a galaxy's
+FAR = 0.01  # |dz| / (1 + z), from which a redshift is an outlier
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that rebuilds a galaxy: a network, a linear model, a constant."""
+
+    name: str
+    rebuild: Callable[[Sample], tuple[np.ndarray, float]]  # its flux (y, x, wave), and its redshift or nan
+    about: dict[str, str] = field(default_factory=dict)  # more columns of the table
+
+
+@dataclass
+class Measures:
+    """Of one contender over the galaxies it was asked about."""
+
+    mae: list[float] = field(default_factory=list)  # summed |model - input|, the paper's
+    error: list[float] = field(default_factory=list)  # mean((model - truth)^2 ivar_true)
+    lines: dict[str, list[float]] = field(default_factory=dict)  # line -> model / truth, of a galaxy
+    spaxels: dict[str, list[np.ndarray]] = field(default_factory=dict)  # line -> model / truth, of spaxels
+    redshifts: list[tuple[float, float]] = field(default_factory=list)  # (its own, the catalogue's)
+
+    def scatter(self, line: str) -> float:
+        """Half the distance between the 16th and the 84th percentile over spaxels; nan without any."""
+        ratios = np.concatenate(self.spaxels.get(line) or [np.empty(0)])
+        return float(np.diff(np.percentile(ratios, (16, 84)))[0] / 2) if len(ratios) > 1 else np.nan
+
+    def redshift(self) -> tuple[float, float, float]:
+        """As `redshift_measures`."""
+        own, true = np.array(self.redshifts or [(np.nan, np.nan)]).T
+        return redshift_measures(own, true)
+
+
+def redshift_measures(own: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
+    """Mean squared error; sigma_NMAD of dz / (1 + z); share farther than `FAR`. nan where none is known."""
+    known = np.isfinite(own - true)
+    if not known.any():
+        return np.nan, np.nan, np.nan
+    away = (own - true)[known]
+    relative = away / (1 + true[known])
+    nmad = 1.4826 * np.median(np.abs(relative - np.median(relative)))
+    return float(np.mean(away**2)), float(nmad), float(np.mean(np.abs(relative) > FAR))
+
+
+@dataclass(frozen=True)
+class Known:
+    """A sample beside its truth."""
+
+    sample: Sample
+    truth: Sample  # the noise-free cube, prepared by the same recipe
+    error_factor: float  # true noise over formal error
+    redshift: float  # true
+
+
+def report_weights(sample: Sample) -> np.ndarray:
+    """(y, x), of the paper's table 1: 1, a fifth within two spaxels of the edge, 0 where a star is."""
+    weights = np.full(sample.flux.shape[:2], 0.2)
+    weights[EDGE:-EDGE, EDGE:-EDGE] = 1
+    weights[((sample.bits & FORESTAR) != 0).any(axis=-1)] = 0
+    return weights
+
+
+def summed_error(model: np.ndarray, flux: np.ndarray, weights: np.ndarray) -> float:
+    """The paper's reconstruction error of a galaxy: |model - flux| summed over the cube."""
+    return float((np.abs(model - flux).sum(axis=-1, dtype=float) * weights).sum())
+
+
+def measure_all(
+    galaxies: Iterable[Known],
+    contenders: Sequence[Contender],
+    wave: np.ndarray,
+    progress: Callable[[str], None],
+) -> tuple[dict[str, Measures], list[float]]:
+    """Measure every contender on every galaxy; also the summed |truth - input| of each: the floor.
+
+    Args:
+        galaxies: each asked of all contenders, then dropped.
+        contenders: who rebuilds.
+        wave: (wave,) angstrom, of the samples; observed frame.
+        progress: called with each plateifu.
+    """
+    measured = {contender.name: Measures() for contender in contenders}
+    floor = []
+    for known in galaxies:
+        sample, truth = known.sample, known.truth.unclipped
+        truth = truth * np.float32(known.truth.record.scale / sample.record.scale)
+        weights = report_weights(sample)
+        good = sample.ivar > 0
+        ivar = sample.ivar / np.float32(known.error_factor**2)
+        clipped = np.maximum(truth, 0) if (sample.flux >= 0).all() else truth
+        floor.append(summed_error(np.where(weights[..., None] > 0, clipped, 0), sample.flux, weights))
+        redshift = known.redshift if sample.record.frame == "observed" else 0.0
+        true_lines = {}
+        for line, rest in LINES.items():
+            flux, weight = line_flux(truth, wave, good, rest * (1 + redshift))
+            variance = (weight**2 / np.where(good, ivar, np.inf)).sum(axis=-1)
+            true_lines[line] = flux, np.sqrt(variance)
+        for contender in contenders:
+            model, own_redshift = contender.rebuild(sample)
+            one = measured[contender.name]
+            one.mae.append(summed_error(model, sample.flux, weights))
+            residual = np.square(model - truth)[good] * ivar[good]
+            one.error.append(float(residual.mean(dtype=float)))
+            one.redshifts.append((own_redshift, float(sample.record.redshift or np.nan)))
+            for line, (true, sigma) in true_lines.items():
+                flux, _ = line_flux(model, wave, good, LINES[line] * (1 + redshift))
+                usable = np.isfinite(flux) & np.isfinite(true) & (sigma > 0)
+                bright = usable & (true > BRIGHT * sigma)
+                one.spaxels.setdefault(line, []).append(flux[bright] / true[bright])
+                if true[usable].sum() > STRONG * np.sqrt(np.square(sigma[usable]).sum()):
+                    one.lines.setdefault(line, []).append(float(flux[usable].sum() / true[usable].sum()))
+        progress(sample.record.plateifu)
+    return measured, floor
