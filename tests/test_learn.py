@@ -62,7 +62,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def a_sample(number: int, redshift: float | None = None, side: int = SIDE, wave: int = WAVE) -> Sample:
+def a_sample(
+    number: int, redshift: float | None = None, side: int = SIDE, wave: int = WAVE, noise: float = NOISE
+) -> Sample:
     """Galaxy `number`: brighter or fainter, round or long, and the redder the higher its redshift."""
     rng = np.random.default_rng(number)
     z = float(rng.uniform(0.01, 0.11))
@@ -70,7 +72,7 @@ def a_sample(number: int, redshift: float | None = None, side: int = SIDE, wave:
     light = rng.uniform(1, 3) * np.exp(-np.hypot(y * rng.uniform(1, 1.5), x) / 2)
     channels = np.linspace(0, 1, wave)
     spectrum = 10 * z * (0.5 + channels) + (1.1 - 10 * z) * np.exp(-2 * channels)
-    flux = (light[..., None] * spectrum + rng.normal(0, NOISE, (side, side, wave))).astype(np.float32)
+    flux = (light[..., None] * spectrum + rng.normal(0, noise, (side, side, wave))).astype(np.float32)
     record = SampleRecord(
         plateifu=f"{8000 + number}-1901",
         mangaid=f"1-{number}",
@@ -332,6 +334,33 @@ def test_a_trained_model_beats_the_mean_cube_and_reads_the_redshift(sky: Run, sy
     assert last["validation_loss"] < 0.85 * np.mean(constant)
     if system != "cube-pca":  # colour is a ratio: no sum of a few cubes' light
         assert last["redshift_mse"] < 0.5 * last["constant_redshift_mse"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("system", [one for one in get_args(Which) if one != "ae2d"])
+def test_four_galaxies_without_noise_are_learned_by_heart(system: Which) -> None:
+    galaxies = [as_seen(a_sample(number, side=16, wave=256, noise=0)) for number in range(4)]
+    widths = {"pca2d": (64, 32), "cae2d": (64, 32), "cae3d": (8, 16), "cae1d2d": (8, 16)}.get(system)
+    settings = Training(system=system, widths=widths, components=8, redshift_weight=0)
+    model: Any = build_model(settings, 256, 16)
+    moments = Moments(256)
+    for galaxy in galaxies:
+        moments.add(galaxy)
+    model.space.measure(moments)
+    maps = model.space.maps(galaxies)
+    constant = model.space.errors(maps.mean(dim=0, keepdim=True).expand_as(maps), galaxies).mean()
+    if system in ("linear", "cube-pca"):
+        model.fit(list(maps), torch.full((4,), torch.nan))
+    else:
+        optimizer = torch.optim.Adam(model.train().parameters())
+        steps = 200 if system == "cube-ae" else 600
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = 4e-3 * 0.5 ** (8 * step // steps)
+            error = model.space.errors(model.decode(model.encode(maps)), galaxies).mean()
+            optimizer.zero_grad()
+            error.backward()
+            optimizer.step()
+    assert model.space.errors(model.decode(model.encode(maps)), galaxies).mean() < 0.1 * constant
 
 
 @pytest.mark.parametrize("system", ["cae2d", "cae3d", "cae1d2d", "pca2d"])

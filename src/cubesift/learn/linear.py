@@ -15,6 +15,8 @@ from cubesift.learn.settings import Training
 from cubesift.learn.spaces import ComponentSpace, FluxSpace
 
 PENALTIES = tuple(10.0**power for power in range(-3, 5))  # of the redshift's ridge regression
+NOTHING = 1e-10  # of the first component's power: less is rounding
+BLOCK = 1 << 16  # numbers of every galaxy multiplied at a time, in float64
 
 
 class Linear(nn.Module):
@@ -72,9 +74,10 @@ class Linear(nn.Module):
         self.mean.copy_(rows.mean(dim=0))
         rows = (rows - self.mean).flatten(1)
         # Fewer galaxies than numbers in a map: the products between galaxies hold all there is.
-        values, vectors = torch.linalg.eigh((rows @ rows.T).double())
-        found = min(len(self.spread), len(values) - 1)
-        values, vectors = values.flip(0)[:found].clamp(min=1e-12), vectors.flip(1)[:, :found]
+        parts = (part.double() for part in torch.split(rows, BLOCK, dim=1))
+        values, vectors = torch.linalg.eigh(torch.stack([part @ part.T for part in parts]).sum(dim=0))
+        found = min(len(self.spread), int((values > NOTHING * values[-1]).sum()))
+        values, vectors = values.flip(0)[:found], vectors.flip(1)[:, :found]
         components = (vectors / values.sqrt()).to(rows).T @ rows
         self.components.zero_()
         self.components[:found] = components.view(found, *self.shape)
