@@ -13,8 +13,10 @@ from PIL import Image
 
 from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.run import Run
+from cubesift.data.store import write_json
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
+from cubesift.errors import CubesiftError
 from cubesift.explore.blocks import Network, building_blocks
 from cubesift.explore.charts import Plane, embedding_maps
 from cubesift.explore.figures import Panel, Spectrum, map_row
@@ -98,6 +100,46 @@ def test_redshifts_are_of_unseen_galaxies_where_there_are_any(found: Findings) -
     assert "did not learn from" in caption
     assert figure.axes[0].get_title("left") == "pca2d, 3 galaxies"
     assert "pca2d: MSE 0.0001" in words(figure)
+
+
+def test_a_cross_fit_shows_each_redshift_once_beside_a_model_that_saw_all(tmp_path: Path) -> None:
+    for model in ("cross", "plain"):
+        run = write_run(tmp_path, count=9, model=model)
+    plain = Embeddings.load(run.embeddings("plain"))
+    replace(plain, redshift_predicted=plain.redshift + 0.01).save(run.embeddings("plain"))
+    cross = Embeddings.load(run.embeddings("cross"))
+    # Three rows of each galaxy: of the fold that held it out, of the other, and of all.
+    rows = cross.where(np.repeat(np.arange(9), 3))
+    home = np.repeat(np.arange(9) % 2, 3)
+    part = np.tile(np.arange(3), 9)
+    fold = np.where(part == 2, "all", np.char.add("fold-", np.minimum(part, 1).astype(str)))
+    held_out = part == home
+    guess = rows.redshift + np.where(held_out, 0.01, 0.0)
+    changed = replace(rows, fold=fold, held_out=held_out, redshift_predicted=guess)
+    changed.save(run.embeddings("cross"))
+    score_galaxies(run, Detection(maps=()))
+    said = {name: (figure, caption) for name, figure, caption in printed_figures(Findings.read(run))}
+    figure, caption = said["figure-5a"]
+    assert figure.axes[0].get_title("left") == "cross, 9 galaxies"
+    assert "cross: MSE 0.0001" in words(figure)
+    assert "but plain learned from all of them" in caption
+
+
+def test_a_typical_galaxy_that_is_not_there_is_not_silently_another(found: Findings) -> None:
+    with pytest.raises(CubesiftError, match="'8485-9999' is not in the ranking"):
+        list(printed_figures(found, "8485-9999"))
+
+
+def test_what_has_no_layers_is_not_drawn_as_a_network(found: Findings) -> None:
+    folder = found.run.model("pca2d", "all")
+    settings = {"components": 8, "latent_channels": 4, "pooling": "average", "unpooling": "resize"}
+    record = {"side": SIDE, "grid": {"size": GRID.size}, "filters": [8, 4], "redshift": [0.03, 0.01]}
+    drawn = {}
+    for system in ("pca2d", "linear"):
+        write_json(folder / "model.json", {**record, "settings": {**settings, "system": system}})
+        drawn[system] = "figure-2" in [name for name, *_ in printed_figures(found)]
+    (folder / "model.json").unlink()
+    assert drawn == {"pca2d": True, "linear": False}
 
 
 def test_a_guess_that_knows_only_the_mean_stands_beside_the_model() -> None:

@@ -257,9 +257,9 @@ def test_the_report_of_a_cross_fit_says_so_and_joins_its_folds(base: Run) -> Non
     score_galaxies(base, Detection())
     rng = np.random.default_rng(1)
     little_run.write_samples(base, [little_run.sample("8485-1901", *noisy(rng, galaxy(rng)))])
-    assert not Findings.read(base).is_cross_fitted()
+    assert Findings.read(base).cross_fitted() == []
     crossed(base, odd=17)
-    assert Findings.read(base).is_cross_fitted()
+    assert Findings.read(base).cross_fitted() == ["pca2d"]
     shown = Findings.read(base).embeddings()
     assert shown is not None
     assert (len(shown), set(shown.fold)) == (COUNT, {"all"})

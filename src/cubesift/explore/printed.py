@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from cubesift.data.embeddings import Embeddings
 from cubesift.data.store import read_json, written_beside
 from cubesift.data.wavelength import STEP
+from cubesift.errors import CubesiftError
 from cubesift.explore.blocks import Network, building_blocks
 from cubesift.explore.figures import FLUX_UNIT, Panel, Spectrum, map_row, symmetric
 from cubesift.explore.paper import Look, Redshifts, images_with_spectra, redshift_panels, spectrum_by_models
@@ -27,11 +28,19 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
     Args:
         findings: of a run with models.
         typical: plateifu of the galaxy of figures 1, 4 and 5b; "" = the one in the middle of the ranking.
+
+    Raises:
+        CubesiftError: that galaxy is not in the ranking.
     """
     names = findings.galaxies
     if not findings.models or not names:
         return
-    chosen = typical if typical in names else names[len(names) // 2]
+    if typical and typical not in names:
+        raise CubesiftError(
+            f"{findings.run.path}: report.typical = {typical!r} is not in the ranking. Name one that is, "
+            f"such as {names[len(names) // 2]!r}, or leave it out."
+        )
+    chosen = typical or names[len(names) // 2]
     looks = [_centre_and_edge(findings, name) for name in dict.fromkeys((chosen, names[-1]))]
     yield (
         "figure-1",
@@ -48,18 +57,13 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
             "convolution and pooling, and of the embedding.",
         )
     yield _figure_4(findings, chosen)
-    if found := _redshifts(findings):
-        shown, unseen = found
-        said = (
-            "Only galaxies that the model did not learn from."
-            if unseen
-            else "No galaxy of this run was held out: the models learned from every one that is drawn."
-        )
+    if shown := _redshifts(findings):
         yield (
             "figure-5a",
-            redshift_panels(shown),
-            f"Figure 5a. Redshift by the head on the embedding against the catalogue's. {said} Dashed: the "
-            "guess that knows only the mean redshift of the galaxies learned from. MSE: mean squared error.",
+            redshift_panels([one for one, _ in shown]),
+            f"Figure 5a. Redshift by the head on the embedding against the catalogue's. {_seen(shown)} "
+            "Dashed: the guess that knows only the mean redshift of the galaxies learned from. MSE: mean "
+            "squared error.",
         )
     if (figure := _figure_5b(findings, chosen)) is not None:
         yield figure
@@ -134,7 +138,8 @@ def _networks(findings: Findings) -> list[Network]:
                         settings["unpooling"],
                     )
                 )
-    return [one for one in found if one.system not in ("ae", "cube-ae")]  # of fully connected layers
+    # Fully connected layers, or no layers at all: nothing of the drawing is in them.
+    return [one for one in found if one.system not in ("ae", "cube-ae", "linear", "cube-pca")]
 
 
 def _figure_4(findings: Findings, name: str) -> Printed:
@@ -152,21 +157,37 @@ def _figure_4(findings: Findings, name: str) -> Printed:
     return "figure-4", figure, f"Figure 4. The spectrum at the centre of {name} and its reconstructions."
 
 
-def _redshifts(findings: Findings) -> tuple[list[Redshifts], bool] | None:
-    """Of each model with a redshift head, and whether only galaxies it did not learn from are among them."""
-    every = {name: Embeddings.load(findings.run.embeddings(name)) for name in findings.models}
-    unseen = all(one.held_out.any() for one in every.values())
+def _redshifts(findings: Findings) -> list[tuple[Redshifts, bool]]:
+    """Of each model with a redshift head, and whether it did not learn from the galaxies shown.
+
+    Each galaxy once: where a model held galaxies out, those alone; else all, by the model of all.
+    """
     shown = []
-    for name, embeddings in every.items():
-        rows = embeddings.held_out if unseen else np.ones(len(embeddings), bool)
-        rows = rows & np.isfinite(embeddings.redshift) & np.isfinite(embeddings.redshift_predicted)
+    for name in findings.models:
+        every = Embeddings.load(findings.run.embeddings(name))
+        unseen = bool(every.held_out.any())
+        one = every.as_scored() if unseen else every.comparable()
+        rows = one.held_out if unseen else np.ones(len(one), bool)
+        rows = rows & np.isfinite(one.redshift) & np.isfinite(one.redshift_predicted)
         if not rows.any():
             continue
-        one = embeddings.where(rows)
+        one = one.where(rows)
         mean = findings.training_redshift(name, str(one.fold[0]))
         constant = float(one.redshift.mean()) if mean is None else mean
-        shown.append(Redshifts(name, one.redshift, one.redshift_predicted, constant))
-    return (shown, unseen) if shown else None
+        shown.append((Redshifts(name, one.redshift, one.redshift_predicted, constant), unseen))
+    return shown
+
+
+def _seen(shown: Sequence[tuple[Redshifts, bool]]) -> str:
+    """Whether what is drawn was learned from, in words."""
+    learned = [one.title for one, unseen in shown if not unseen]
+    if not learned:
+        return "Only galaxies that the model did not learn from."
+    if len(learned) == len(shown):
+        return "No galaxy of this run was held out: the models learned from every one that is drawn."
+    return (
+        f"Only galaxies that the model did not learn from, but {', '.join(learned)} learned from all of them."
+    )
 
 
 def _figure_5b(findings: Findings, name: str) -> Printed | None:

@@ -140,10 +140,10 @@ class Findings:
         mean = read_json(path).get("redshift", [None])[0] if path.exists() else None
         return None if mean is None or not np.isfinite(mean) else float(mean)
 
-    def is_cross_fitted(self) -> bool:
-        """Whether a model's folds were asked about the galaxies that they did not learn from."""
-        said = (Embeddings.load(self.run.embeddings(name)) for name in self.models)
-        return any(len(embeddings.comparisons()) > 1 for embeddings in said)
+    def cross_fitted(self) -> list[str]:
+        """The models whose folds were asked about the galaxies that they did not learn from."""
+        said = {name: Embeddings.load(self.run.embeddings(name)) for name in self.models}
+        return [name for name, embeddings in said.items() if len(embeddings.comparisons()) > 1]
 
     def is_simulated(self) -> bool:
         """Whether the catalogue says that its galaxies are on no sky."""

@@ -135,10 +135,11 @@ def _galaxies(findings: Findings, shown: Sequence[tuple[str, Pictures]], cards: 
         "<b>Badly rebuilt</b>: how far the model's cube is from the observed one. Places by several scores "
         "are joined by their geometric mean."
     )
-    if findings.is_cross_fitted():
+    if crossed := findings.cross_fitted():
+        by = "" if len(crossed) == len(findings.models) else f"Of {text(_listed(crossed))}: "
         said += (
-            " Each galaxy was scored by a model that had not learned from it, and its percentile is among "
-            "those that the same model had not."
+            f" {by}{'each' if by else 'Each'} galaxy was scored by a model that had not learned from it, and "
+            "its percentile is among those that the same model had not."
         )
     if any(column.startswith("itself.") for column in findings.outliers.galaxies):
         said += (
