@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cubesift.contenders import contender, contenders_of
 from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample
+from cubesift.data.store import read_json, write_json
 from cubesift.errors import CubesiftError
 from cubesift.judge.lineflux import line_flux
 from cubesift.judge.rebuilt import Contender, Known, measure_all, report_weights, summed_error
 from cubesift.judge.table1 import Comparison, judge_models, under_trained
 from cubesift.judging import judge_table1
+from cubesift.learn.checkpoint import Checkpoint
 from tests.little_run import GRID, SIGMA, galaxy, noisy, sample
 from tests.survey import refusal
 
@@ -135,3 +138,24 @@ def test_a_run_that_was_simulated_and_trained_has_its_table(
     with pytest.raises(CubesiftError, match="no model of samples 'nobody' that held galaxies out"):
         judge_table1(run, "nobody")
     assert "no model" in refusal("judge", "table1", run.path, "--recipe", "nobody")
+
+
+def test_models_that_held_out_nobody_in_common_are_named(undisturbed: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    shutil.copytree(undisturbed.path, run.path)
+    first, *_ = models = run.models()
+    path = run.model(first, "split") / "model.json"
+    record = read_json(path)
+    record["train"], record["validation"] = record["validation"], record["train"]
+    write_json(path, record)
+    with pytest.raises(CubesiftError, match=f"the models {', '.join(models)} held out no galaxy in common"):
+        contenders_of(run, "", lambda _: pytest.fail("nobody is asked about"))
+
+
+def test_two_epochs_are_too_few_to_say_whether_a_loss_still_falls(undisturbed: Run) -> None:
+    checkpoint = Checkpoint.load(undisturbed.model("cae2d", "split"))
+    row = contender(replace(checkpoint, history=checkpoint.history[:2]))
+    assert row.about["under-trained"] == "-"
+    assert row.about["steps"].startswith(
+        f"{2 * -(-len(checkpoint.train) // checkpoint.settings.batch_size)} "
+    )

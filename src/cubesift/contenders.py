@@ -14,7 +14,7 @@ from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import read_parquet
 from cubesift.errors import CubesiftError
 from cubesift.judge.rebuilt import Contender, Known
-from cubesift.judge.table1 import Comparison, under_trained
+from cubesift.judge.table1 import LAST, Comparison, under_trained
 from cubesift.learn.checkpoint import Checkpoint
 from cubesift.learn.embed import rebuilt_sample
 from cubesift.prepare.cube import prepare_cube
@@ -46,11 +46,15 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Comparison:
             '`first` or `validation` such that some are (split = "crossfit" is for outliers, not for this).'
         )
     held_out = sorted(set.intersection(*(set(one.validation) for one in chosen)))
-    if not held_out:
-        raise CubesiftError(f"{run.path}: the models {', '.join(named)} held out no galaxy in common.")
-    samples = Samples.open(run.samples(recipe))
     train = sorted(set.intersection(*(set(one.train) for one in chosen)))
-    contenders = [mean_cube(samples, train), *(contender(one, len(train)) for one in chosen)]
+    for what, common in (("held out", held_out), ("learned from", train)):
+        if not common:
+            names = ", ".join(one.settings.name for one in chosen)
+            raise CubesiftError(
+                f"{run.path}: the models {names} {what} no galaxy in common. Give them the same split."
+            )
+    samples = Samples.open(run.samples(recipe))
+    contenders = [mean_cube(samples, train), *(contender(one) for one in chosen)]
     redshifts = [samples.record(name).redshift for name in train]
     return Comparison(
         recipe=recipe,
@@ -63,9 +67,9 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Comparison:
     )
 
 
-def contender(checkpoint: Checkpoint, galaxies: int) -> Contender:
+def contender(checkpoint: Checkpoint) -> Contender:
     """A trained model, with what its row says of it besides."""
-    settings, history = checkpoint.settings, checkpoint.history
+    settings, history, galaxies = checkpoint.settings, checkpoint.history, len(checkpoint.train)
     linear = settings.system in ("linear", "cube-pca")
     epochs = [row for row in history if "seconds" in row]
     about: dict[str, str] = {
@@ -82,7 +86,7 @@ def contender(checkpoint: Checkpoint, galaxies: int) -> Contender:
         about |= {
             "batch": str(settings.batch_size),
             "steps": f"{steps} (paper {paper})",
-            "under-trained": "yes" if under_trained(losses) else "no",
+            "under-trained": "-" if len(losses) <= LAST else "yes" if under_trained(losses) else "no",
         }
     return Contender(settings.name, partial(_rebuild, checkpoint), about)
 
