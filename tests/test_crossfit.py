@@ -12,6 +12,9 @@ import torch
 from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
+from cubesift.data.store import remove
+from cubesift.detect.score import score_galaxies
+from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.checkpoint import Checkpoint
 from cubesift.learn.embed import embed_sample, embed_survey
@@ -171,6 +174,19 @@ def test_a_galaxy_that_nobody_learned_from_is_asked_once_and_compared_with_by_no
     among = {name for one in said.comparisons() for name in said.plateifu[one.among]}
     assert sorted(asked) == Samples.open(run.samples("paper")).names
     assert "8012-1901" not in among
+
+
+def test_a_fold_whose_galaxies_have_left_the_survey_asks_about_nobody(tmp_path: Path) -> None:
+    run = a_survey(tmp_path, 12)
+    train_model(run, replace(CROSS, epochs=1))
+    samples = Samples.open(run.samples("paper"))
+    gone = Checkpoint.load(run.model("cross", "fold-0")).validation
+    for name in gone:
+        remove(samples.store.path / name)
+    said = embed_survey(run, "cross")
+    assert [one.fold for one in said.comparisons()] == ["fold-1", "fold-2"]
+    ranked = score_galaxies(run, Detection(methods=("neighbours", "lof", "forest", "mahalanobis"))).galaxies
+    assert sorted(ranked["plateifu"]) == sorted(set(said.plateifu))
 
 
 def test_folds_of_other_settings_do_not_stay(tmp_path: Path) -> None:

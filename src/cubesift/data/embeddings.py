@@ -79,7 +79,7 @@ class Embeddings:
         return [
             Comparison(str(one), order[(fold == one) & held_out], order[(fold == one) & ~held_out])
             for one in folds
-            if one != ALL
+            if one != ALL and (held_out & (fold == one)).any()
         ]
 
     def save(self, path: Path) -> None:
