@@ -26,6 +26,16 @@ def rolled(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray
     return np.stack([np.cos(turn), np.sin(turn), *(0.01 * rng.normal(size=(4, count)))], axis=1), along
 
 
+def test_galaxies_all_in_one_place_have_no_map(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    settings = Detection(maps=("pca", "mds", "tsne"))
+    draw_maps(run, settings, ["pca2d"])
+    assert len(list(run.path.glob("maps/*.parquet"))) == 3
+    write_embeddings(run, np.ones((12, 6)))
+    draw_maps(run, settings, ["pca2d"])
+    assert not list(run.path.glob("maps/*.parquet"))
+
+
 @pytest.mark.parametrize("method", CORE)
 @pytest.mark.parametrize("count", [8, 60])
 def test_two_kinds_of_galaxy_lie_apart_on_every_map(method: str, count: int) -> None:

@@ -42,7 +42,10 @@ def draw_maps(run: Run, settings: Detection, models: Sequence[str]) -> None:
             remove(path)
     for model in models:
         embeddings = Embeddings.load(run.embeddings(model)).comparable()
-        if len(embeddings) < FEW:
+        # All in one place there is nothing to lay flat, and t-SNE would divide by zero.
+        if len(embeddings) < FEW or not np.ptp(embeddings.vectors, axis=0).any():
+            for method in settings.maps:
+                remove(run.map(model, method))
             continue
         embeddings = embeddings.where(np.argsort(embeddings.plateifu, kind="stable"))
         vectors = embeddings.vectors.astype(np.float64)
