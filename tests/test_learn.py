@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from jaxtyping import install_import_hook
 from torch import nn
@@ -487,6 +489,30 @@ def test_a_killed_training_ends_in_the_same_weights(sky: Run) -> None:
     assert (folder / "resume.pt").exists()
     train_model(sky, killed)
     assert weights(folder) == weights(sky.model("undisturbed", "split"))
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "resume.pt"])
+def test_weights_of_a_network_built_otherwise_are_not_called_damaged(tmp_path: Path, file: str) -> None:
+    run = a_survey(tmp_path)
+    settings = replace(QUICK, epochs=2, retrain_on_all=False)
+    folder = run.model(settings.name, "split")
+
+    def stop(said: dict[str, Any]) -> None:
+        if said.get("epoch") == 1 and file == "resume.pt":
+            raise Stopped
+
+    with suppress(Stopped):
+        train_model(run, settings, progress=stop)
+    if file == "resume.pt":
+        state = torch.load(folder / file, weights_only=True)
+        state["model"] = {f"older.{name}": value for name, value in state["model"].items()}
+        torch.save(state, folder / file)
+    else:
+        held = safetensors.torch.load_file(folder / file)
+        older = {f"older.{name}": value for name, value in held.items()}
+        (folder / file).write_bytes(safetensors.torch.save(older))
+    with pytest.raises(CubesiftError, match=r"another version of cubesift built\. Remove it and run"):
+        train_model(run, settings)
 
 
 def test_galaxies_read_each_time_train_the_same_weights_as_those_kept_in_memory(sky: Run) -> None:

@@ -24,7 +24,7 @@ from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.cae3d import CAE3d
 from cubesift.learn.compressed2d import Compressed2d
 from cubesift.learn.linear import Linear
-from cubesift.learn.resume import History, first_line, read_history, write_history
+from cubesift.learn.resume import History, fill, first_line, read_history, write_history
 from cubesift.learn.settings import Training
 
 System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d | Linear
@@ -99,12 +99,13 @@ class Checkpoint:
         grid = WavelengthGrid(**record["grid"])
         model = build_model(settings, grid.size, record["side"])
         try:
-            model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
+            weights = safetensors.torch.load_file(folder / "weights.safetensors")
         except (OSError, safetensors.SafetensorError, RuntimeError) as error:
             raise CubesiftError(
                 f"{folder}: its weights are damaged ({first_line(error)}). Remove that folder and run "
                 "`cubesift train` again."
             ) from error
+        fill(model, weights, folder)
         return cls(
             model=model.eval(),
             settings=settings,

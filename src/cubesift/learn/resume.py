@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ def load_progress(
     """Fill model and optimizer from `resume.pt` if it is of this very training; the epochs done so far.
 
     Raises:
-        CubesiftError: it is damaged.
+        CubesiftError: it is damaged, or of a network that is built otherwise by now.
     """
     path = folder / "resume.pt"
     if not path.exists():
@@ -57,10 +58,25 @@ def load_progress(
     if state["id"] != provenance.id:
         remove(path)
         return []
-    model.load_state_dict(state["model"])
+    fill(model, state["model"], path)
     optimizer.load_state_dict(state["optimizer"])
     history: History = state["history"]
     return history
+
+
+def fill(model: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Give a model its weights.
+
+    Raises:
+        CubesiftError: they are another network's, such as one of an earlier cubesift.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CubesiftError(
+            f"{path}: its weights are of a network that another version of cubesift built. Remove it and run "
+            "`cubesift train` again, or go back to that version."
+        ) from error
 
 
 def first_line(error: Exception) -> str:
