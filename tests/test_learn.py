@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +26,7 @@ from cubesift.data.store import Provenance, fingerprint
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.settings import Training
+from cubesift.show import run_status
 
 with install_import_hook("cubesift.learn", "beartype.beartype"):
     from cubesift.learn import loss
@@ -520,6 +522,30 @@ def test_galaxies_read_each_time_train_the_same_weights_as_those_kept_in_memory(
     read = train_model(sky, replace(QUICK, name="read", retrain_on_all=False), memory=0.0)
     assert kept.model.state_dict().keys() == read.model.state_dict().keys()
     assert weights(sky.model("kept", "split")) == weights(sky.model("read", "split"))
+
+
+def test_a_linear_model_keeps_no_more_cubes_than_there_is_memory_for(
+    sky: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    there: weakref.WeakSet[Galaxy] = weakref.WeakSet()
+
+    def counted(*given: Any, **named: Any) -> Galaxy:
+        galaxy = as_galaxy(*given, **named)
+        there.add(galaxy)
+        alive.append(len(there))
+        return galaxy
+
+    monkeypatch.setattr("cubesift.learn.feed.as_galaxy", counted)
+    settings = replace(QUICK, name="short", system="linear", widths=None, retrain_on_all=False)
+    checkpoint = train_model(sky, settings, memory=0.0)
+    assert 2 * max(alive) < len(checkpoint.train)
+
+
+def test_no_epochs_are_shown_of_a_model_that_has_none(tmp_path: Path) -> None:
+    run = a_survey(tmp_path)
+    one = train_model(run, replace(QUICK, name="flat", system="linear", widths=None, retrain_on_all=False))
+    assert ("models/flat/split", f"linear, on {len(one.train)} galaxies", "") in run_status(run)
 
 
 def test_what_is_finished_is_not_done_again_and_other_settings_start_afresh(sky: Run) -> None:

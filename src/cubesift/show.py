@@ -76,7 +76,9 @@ def _models(run: Run, ids: dict[str, str]) -> Iterator[Row]:
         made[name, fold] = provenance.id
         settings = record["settings"]
         fresh = ids.get(f"samples/{settings['samples']}") == provenance.parents.get("samples")
-        what = f"{settings['system']}, {settings['epochs']} epochs on {len(record['train'])} galaxies"
+        linear = settings["system"] in ("linear", "cube-pca")  # these need no epochs
+        epochs = "" if linear else f"{settings['epochs']} epochs "
+        what = f"{settings['system']}, {epochs}on {len(record['train'])} galaxies"
         yield f"models/{name}/{fold}", what, _stale(fresh, "train")
     for name in run.models():
         if folds := run.folds(name):

@@ -157,12 +157,18 @@ def fit(
 ) -> Row:
     """Fit a linear model, in closed form; its row of the history, as after one epoch."""
     started = time.perf_counter()
-    galaxies = [feed.galaxy(plateifu) for plateifu in fold.train]
-    model.fit((model.space.maps([one])[0] for one in galaxies), standardised(galaxies, redshift, "cpu"))
+
+    def galaxies() -> Iterator[Galaxy]:  # read again where memory is short: a survey of cubes may not fit
+        return (feed.galaxy(plateifu).to(device) for plateifu in fold.train)
+
+    mean, std = redshift
+    known = [feed.samples.record(plateifu).redshift for plateifu in fold.train]
+    redshifts = torch.tensor([np.nan if one is None else (one - mean) / std for one in known], device=device)
+    model.fit((model.space.maps([one])[0] for one in galaxies()), redshifts)
     model.eval()
     losses = []
     with torch.no_grad():
-        for one in galaxies:
+        for one in galaxies():
             rebuilt = model.decode(model.encode(model.space.maps([one])))
             losses += model.space.errors(rebuilt, [one]).tolist()
     return {
