@@ -3,7 +3,8 @@
     python benchmarks/stream.py FOLDER [galaxies [seed [workers ...]]]
 
 Writes one run for each number of workers (1,000 galaxies, seed 1000, 1 and 2 workers by default) into
-FOLDER by the paper's recipe, compares their tables and every array and record of every sample, and prints the sizes.
+FOLDER by the paper's recipe, compares their tables and every array and record of every sample, and prints
+the sizes.
 """
 
 import sys

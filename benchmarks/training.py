@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from cubesift.learn.checkpoint import build_model
-from cubesift.learn.device import keep_freed_memory
 from cubesift.learn.products import FromMany, ToMany
 from cubesift.learn.rectify import Rectified
 from cubesift.learn.resize import Resized
@@ -50,13 +49,13 @@ def measure(system: str, kind: str, batch: int) -> None:
     """Print seconds, memory and losses of a few steps."""
     torch.set_num_threads(1)
     model: Any = build_model(Training(system=system), WAVE, SIDE)  # type: ignore[arg-type]
-    shape = (batch, SIDE, SIDE, WAVE) if kind == "ours" else (batch, WAVE, SIDE, SIDE)
-    maps = torch.rand(shape, generator=torch.Generator().manual_seed(1))
-    if kind == "ours":
-        maps = maps.permute(0, 3, 1, 2)
-        keep_freed_memory()
-    else:
+    maps = torch.empty(batch, SIDE, SIDE, WAVE).permute(0, 3, 1, 2)
+    if kind == "plain":
         plain(model)
+        maps = torch.empty(batch, WAVE, SIDE, SIDE)
+    generator = torch.Generator().manual_seed(1)
+    for one in maps:
+        one.copy_(torch.rand(SIDE, SIDE, WAVE, generator=generator).permute(2, 0, 1))
     optimizer = torch.optim.Adam(model.train().parameters())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     losses, seconds = [], []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-
 import torch
 
 from cubesift.errors import CubesiftError
@@ -26,16 +23,3 @@ def usable_device(name: str) -> str:
         has = "cpu, cuda" if torch.cuda.is_available() else "cpu"
         raise CubesiftError(f"{name!r} is no device to compute on here. Usable: {has}.") from None
     return name
-
-
-def keep_freed_memory() -> None:
-    """Ask the C library to keep large blocks that were freed for the next ones (glibc; nothing elsewhere).
-
-    A training step takes and frees the same gigabyte every time. Handed back to the system and given out
-    again page by page it costs a third of the step.
-    """
-    trim_threshold, most_mapped = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(trim_threshold, -1)
-        mallopt(most_mapped, 0)

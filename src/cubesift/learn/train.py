@@ -16,7 +16,7 @@ from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
 from cubesift.learn.checkpoint import Checkpoint, System, build_model
-from cubesift.learn.device import keep_freed_memory, usable_device
+from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.linear import Linear
 from cubesift.learn.loss import redshift_error
@@ -53,7 +53,6 @@ def train_model(
             such device.
     """
     device = usable_device(device)
-    keep_freed_memory()
     samples = Samples.open(run.samples(settings.samples))
     asked = folds(samples, settings)
     feed = Feed(samples, settings.star_mask, memory)
