@@ -428,6 +428,14 @@ def test_spectra_are_compressed_only_by_a_shallow_autoencoder_that_was_trained(s
         train_model(sky, replace(missing, compressor="other"))
 
 
+def test_a_model_without_a_name_is_called_by_its_system() -> None:
+    assert (Training().name, Training(system="linear").name, Training(system="ae", name="mine").name) == (
+        "cae2d",
+        "linear",
+        "mine",
+    )
+
+
 def test_the_rate_is_halved_every_ten_epochs_and_the_history_says_so(sky: Run) -> None:
     assert [Training().rate(epoch) / Training().rate(0) for epoch in (9, 10, 49)] == [1, 0.5, 1 / 16]
     assert (Training().batch_size, Training(system="pca2d").batch_size) == (50, 10)

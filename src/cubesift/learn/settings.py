@@ -23,7 +23,7 @@ class Training:
     rate, weight of the redshift.
     """
 
-    name: Name = "cae2d"  # the folder under models/
+    name: Name | Literal[""] = ""  # the folder under models/; "" = as the system
     system: Literal["cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae", "linear", "cube-pca"] = (
         "cae2d"
     )
@@ -51,6 +51,10 @@ class Training:
     folds: Annotated[int, Field(ge=2)] = 5  # models of a cross-fit, when split = "crossfit"
     retrain_on_all: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.system)
 
     @property
     def filters(self) -> tuple[int, ...]:
