@@ -28,6 +28,11 @@ SIDE, WAVE = 32, 4096
 STEPS = 3
 
 
+def model_settings(system: str) -> Training:
+    """A system at its default sizes."""
+    return Training(system=system)  # type: ignore[arg-type]
+
+
 def plain(model: nn.Module) -> nn.Module:
     """The same network of torch's own layers, weights shared, contiguous."""
     for name, layer in list(model.named_children()):
@@ -48,7 +53,7 @@ def plain(model: nn.Module) -> nn.Module:
 def measure(system: str, kind: str, batch: int) -> None:
     """Print seconds, memory and losses of a few steps."""
     torch.set_num_threads(1)
-    model: Any = build_model(Training(system=system), WAVE, SIDE)  # type: ignore[arg-type]
+    model: Any = build_model(model_settings(system), WAVE, SIDE)
     maps = torch.empty(batch, SIDE, SIDE, WAVE).permute(0, 3, 1, 2)
     if kind == "plain":
         plain(model)
@@ -88,7 +93,7 @@ def multiply_adds(system: str) -> tuple[int, int, int]:
 
     A step is three passes, less the slope of the input, which nobody asks for.
     """
-    model: Any = build_model(Training(system=system), WAVE, SIDE)  # type: ignore[arg-type]
+    model: Any = build_model(model_settings(system), WAVE, SIDE)
     done: list[tuple[nn.Module, int]] = []
 
     def count(layer: Any, _: Any, out: Tensor) -> None:
@@ -102,7 +107,8 @@ def multiply_adds(system: str) -> tuple[int, int, int]:
     for layer in plain(model).modules():
         if isinstance(layer, convolutions):
             layer.register_forward_hook(count)
-    maps = torch.rand(1, WAVE, SIDE, SIDE)
+    settings = model_settings(system)
+    maps = torch.rand(1, settings.components if settings.on_components else WAVE, SIDE, SIDE)
     with torch.no_grad():
         model.eval().redshift(latent := model.encode(maps))
         model.decode(latent)
