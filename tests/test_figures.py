@@ -102,6 +102,7 @@ def test_redshifts_are_of_unseen_galaxies_where_there_are_any(found: Findings) -
     assert "pca2d: MSE 0.0001" in words(figure)
 
 
+@pytest.mark.long
 def test_a_cross_fit_shows_each_redshift_once_beside_a_model_that_saw_all(tmp_path: Path) -> None:
     for model in ("cross", "plain"):
         run = write_run(tmp_path, count=9, model=model)
@@ -195,6 +196,7 @@ def test_the_strangest_are_ringed_on_every_map_and_named_where_there_is_room() -
     assert "8485-1901" in {text.get_text() for text in figure.axes[0].texts}
 
 
+@pytest.mark.long
 def test_the_report_shows_the_figures_and_writes_them_beside_itself(found: Findings) -> None:
     page = write_report(found.run, Reporting(galaxies=0)).read_text()
     for name in ("figure-1", "figure-4", "figure-5a", "figure-5b", "figure-6"):

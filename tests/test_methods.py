@@ -226,6 +226,7 @@ def test_detection_says_how_far_the_scores_agree_and_keeps_it(
         assert kept[row][kept["score"] == column] == kept[column][kept["score"] == row]
 
 
+@pytest.mark.long
 def test_a_galaxy_that_all_models_rebuild_badly_comes_before_one_that_a_single_model_does(
     tmp_path: Path,
 ) -> None:

@@ -152,6 +152,7 @@ def test_counter_rotating_gas_turns_the_other_way(scene: Scene) -> None:
     assert likeness[1] < likeness[0] - 0.5
 
 
+@pytest.mark.long
 def test_misplaced_spectra_are_ordinary_and_as_much_light_as_before(scene: Scene) -> None:
     for kind, small, large in (("swapped_patches", 1.5, 2.5), ("ring", 3.0, 4.0), ("offset_nucleus", 2, 4)):
         changed = []

@@ -62,6 +62,7 @@ def test_every_row_is_printed_and_the_page_is_drawn(run: Run, printed: str) -> N
     assert (run.path / "realism.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.long
 def test_cubes_in_files_are_judged_as_streamed_ones_are(printed: str, tmp_path: Path) -> None:
     filed = Run(tmp_path)
     simulate_survey(filed, SETTINGS)
