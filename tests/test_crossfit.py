@@ -224,9 +224,6 @@ def test_a_compressor_may_not_have_seen_who_is_held_out(crossed: Run) -> None:
         train_model(crossed, replace(one, seed=1))
 
 
-def test_models_that_were_trained_before_there_were_folds_stay_finished() -> None:
-    from cubesift.learn.train import counting
-
-    assert "folds" not in counting(Training())
-    assert counting(replace(CROSS, folds=4))["folds"] == 4
-    assert Training().split == "first"
+def test_a_setting_that_comes_later_leaves_finished_models_finished() -> None:
+    assert Training(name="one").chosen == {"name": "one"}
+    assert replace(CROSS, folds=4).chosen["folds"] == 4

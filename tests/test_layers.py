@@ -57,7 +57,9 @@ def test_one_walk_does_what_norm_activation_and_pooling_do(
 ) -> None:
     monkeypatch.setattr(rectify, "LARGE", 0)
     flat = len(shape) == 4
-    norms: list[Any] = [(nn.BatchNorm2d if flat else nn.BatchNorm3d)(shape[1]) for _ in range(2)]
+    norms: list[Any] = [
+        (nn.BatchNorm2d if flat else nn.BatchNorm3d)(shape[1], momentum=None) for _ in range(2)
+    ]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.5, 2, generator=torch.Generator().manual_seed(2))
         nn.init.normal_(norm.bias, generator=torch.Generator().manual_seed(3))
@@ -68,12 +70,12 @@ def test_one_walk_does_what_norm_activation_and_pooling_do(
     ours, plain = Rectified(norms[0] if normed else None, activation, pool), nn.Sequential(*layers)
     for made, expected in both(ours, plain, shape):
         # Rounding may decide on which side of 0 a number lies, and with it the slope of a ReLU.
-        assert distance(made, expected) < (2e-5 if activation == "elu" else 5e-3)
+        assert distance(made, expected) < (5e-5 if activation == "elu" else 5e-3)
     if normed:  # what is made again on the way back is not counted twice
         for name, value in norms[0].state_dict().items():
-            torch.testing.assert_close(value, norms[1].state_dict()[name], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(value, norms[1].state_dict()[name], rtol=1e-4, atol=1e-5)
     maps = maps_like(shape, 4)
-    torch.testing.assert_close(ours.eval()(maps), plain.eval()(maps))
+    assert distance(ours.eval()(maps), plain.eval()(maps)) < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from cubesift.learn.linear import Linear
 from cubesift.learn.resume import History, fill, first_line, read_history, write_history
 from cubesift.learn.settings import Training
 
+# Raised when a default of `Training` or a layer changes: models of before are then trained again, not loaded.
+ARCHITECTURE = 2
 System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d | Linear
 SYSTEMS: Mapping[str, type[System]] = {
     "ae": AE,
@@ -141,6 +143,12 @@ class Checkpoint:
 
 
 _RECORDED = ("fold", "side", "recipe", "train", "validation")
+
+
+def made_of(folder: Path) -> str:
+    """The id of the finished model in a folder, whatever network it is; "" without one."""
+    path = folder / "model.json"
+    return Provenance.from_dict(read_json(path)["provenance"], str(folder)).id if path.exists() else ""
 
 
 def find_model(path: Path, name: str = "") -> Path:

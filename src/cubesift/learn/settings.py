@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -60,6 +61,11 @@ class Training:
     def filters(self) -> tuple[int, ...]:
         """Of each block: as set, else ours for the system and 32 spaxels a side."""
         return self.widths or WIDTHS.get(self.system, (128, 128, 64))
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Those that differ from the defaults: a setting added later leaves finished models finished."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(Training, name)}
 
     @property
     def on_components(self) -> bool:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
-from cubesift.learn.checkpoint import Checkpoint, System, build_model
+from cubesift.learn.checkpoint import ARCHITECTURE, Checkpoint, System, build_model, made_of
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
 from cubesift.learn.linear import Linear
@@ -25,8 +24,8 @@ from cubesift.learn.resume import Row, load_progress, save_progress
 from cubesift.learn.settings import Training
 from cubesift.learn.spaces import ComponentSpace
 from cubesift.learn.split import Fold, folds
+from cubesift.learn.usage import Usage, forget_peak
 
-LATER = ("folds",)  # settings that the first models did not know
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -74,12 +73,12 @@ def train_fold(
     """Train one model, or go on with it, and write it; nothing is done where it is finished."""
     samples = feed.samples
     folder = run.model(settings.name, fold.name)
-    provenance = Provenance("train", fingerprint(counting(settings), fold.name), {"samples": samples.id})
-    if (folder / "model.json").exists():
-        finished = Checkpoint.load(folder)
-        if finished.provenance.id == provenance.id:
-            remove(folder / "resume.pt")
-            return finished
+    counting = fingerprint(settings.chosen, fold.name, ARCHITECTURE)
+    provenance = Provenance("train", counting, {"samples": samples.id})
+    if made_of(folder) == provenance.id:
+        remove(folder / "resume.pt")
+        return Checkpoint.load(folder)
+    forget_peak()
     said = {"model": settings.name, "fold": fold.name}
     model = build_model(settings, samples.grid.size, feed.side).to(device)
     optimizer = torch.optim.Adam(model.parameters())
@@ -117,15 +116,6 @@ def train_fold(
     return checkpoint
 
 
-def counting(settings: Training) -> dict[str, Any]:
-    """The settings that a model's id stands for; those that came later only where they are not the default.
-
-    So a model that was trained before there was such a setting stays finished.
-    """
-    defaults, said = asdict(Training()), asdict(settings)
-    return {name: value for name, value in said.items() if name not in LATER or value != defaults[name]}
-
-
 def measure(run: Run, model: System, settings: Training, fold: Fold, moments: Moments) -> None:
     """Take from the training set what is fixed before the network learns: scale, mean and compression."""
     if settings.system != "ae2d":
@@ -155,7 +145,7 @@ def fit(
     model: Linear, feed: Feed, fold: Fold, settings: Training, redshift: tuple[float, float], device: str
 ) -> Row:
     """Fit a linear model, in closed form; its row of the history, as after one epoch."""
-    started = time.perf_counter()
+    usage = Usage()
 
     def galaxies() -> Iterator[Galaxy]:  # read again where memory is short: a survey of cubes may not fit
         return (feed.galaxy(plateifu).to(device) for plateifu in fold.train)
@@ -175,7 +165,7 @@ def fit(
         "learning_rate": 0.0,
         "train_loss": float(np.mean(losses)),
         **validate(model, feed, fold, settings, redshift, device),
-        "seconds": time.perf_counter() - started,
+        **usage.row(),
     }
 
 
@@ -191,7 +181,8 @@ def train_epochs(
 ) -> Iterator[Row]:
     """Yield a row of the history after each epoch from `done` on: losses are in units of the mean |flux|."""
     for epoch in range(done, settings.epochs):
-        started = time.perf_counter()
+        usage = Usage()
+        average_anew(model)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate(epoch)
         order = np.random.default_rng([settings.seed, epoch]).permutation(fold.train).tolist()
@@ -211,8 +202,19 @@ def train_epochs(
             "learning_rate": settings.rate(epoch),
             "train_loss": float(np.mean(losses)),
             **validate(model, feed, fold, settings, redshift, device),
-            "seconds": time.perf_counter() - started,
+            **usage.row(),
         }
+
+
+def average_anew(model: System) -> None:
+    """Begin the statistics that batch norm uses after training anew: plain means over this epoch's batches.
+
+    torch's default follows the last ten batches only. With a few dozen galaxies in them, some ten times as
+    bright as others, the model in use would jump from epoch to epoch.
+    """
+    for layer in model.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.reset_running_stats()
 
 
 @torch.no_grad()
