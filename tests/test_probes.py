@@ -16,7 +16,7 @@ from cubesift.judge.probes import probe, probe_run
 from cubesift.judge.reading import Probing
 from cubesift.judging import judge_probes
 from tests.little_run import names_of, write_embeddings, write_run
-from tests.survey import refusal
+from tests.survey import begin, refusal
 
 QUICK = Probing(folds=4, alphas=(1e-3, 0.1, 10.0), neighbours=(1, 4, 16), resamples=200)
 
@@ -191,3 +191,12 @@ def test_a_handful_of_galaxies_is_refused_in_one_line(tmp_path: Path) -> None:
     assert "8 galaxies embedded by pca2d" in line
     assert "at least 20" in line
     assert "no embeddings" in refusal("judge", "probes", tmp_path / "none")
+
+
+def test_who_has_read_enough_of_a_table_is_told_of_no_error(run: Run) -> None:
+    process = begin("show", run.path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # as `head` does
+    assert (process.stderr.read(), process.wait(60)) == ("", 141)
+    process.stderr.close()

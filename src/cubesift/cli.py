@@ -9,7 +9,21 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cubesift.console import nobody_reads
 from cubesift.errors import CubesiftError
+from cubesift.options import (
+    CatalogFile,
+    Cubes,
+    Device,
+    Drpall,
+    ModelFolder,
+    RecipeFile,
+    RunFolder,
+    Seed,
+    Shard,
+    Where,
+    Workers,
+)
 
 app = App(
     name="cubesift",
@@ -19,30 +33,6 @@ app = App(
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,  # main says that nothing was lost
 )
-
-RunFolder = Annotated[Path, Parameter(help="The run: a folder that holds one pass through the line.")]
-RecipeFile = Annotated[
-    Path | None, Parameter(help="TOML file with the settings that differ from the paper's.")
-]
-Workers = Annotated[int | None, Parameter(help="Processes side by side; by default one a core.")]
-Where = Annotated[
-    str | None, Parameter(name="--executor", help="`pool` (default) or `dask:ADDRESS` of a scheduler.")
-]
-Shard = Annotated[str | None, Parameter(help="`i/n`: only the i-th of n parts, for job arrays.")]
-Cubes = Annotated[
-    Path | None, Parameter(help="Folder with cubes (MaNGA, SAMI, MUSE or any with a variance).")
-]
-Drpall = Annotated[
-    Path | None, Parameter(help="MaNGA's drpall: redshifts, and the selection by its columns.")
-]
-CatalogFile = Annotated[
-    Path | None, Parameter(name="--catalog", help="CSV, ECSV, FITS or Parquet with name, redshift, ra, dec.")
-]
-ModelFolder = Annotated[
-    Path | None, Parameter(name="--model", help="Use this trained model (models/NAME) and train none.")
-]
-Device = Annotated[str, Parameter(help="Where torch works: `cpu`, `cuda`, `mps`.")]
-Seed = Annotated[int | None, Parameter(help="Seed of everything random in this verb.")]
 
 
 @app.command
@@ -286,13 +276,18 @@ def make(
 def main(words: Sequence[str] | None = None) -> None:
     """Run these words, by default the command line; what a person can mend is one line and exit code 1."""
     try:
-        app(words)
+        app(words, result_action="return_value")
+        sys.stdout.flush()
     except CubesiftError as error:
         print(f"cubesift: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("cubesift: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        if not nobody_reads():
+            raise
+        sys.exit(141)  # 128 + SIGPIPE, as other commands end that `head` has read enough of
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,17 @@ Tick = Callable[[int, int, str], None]  # how many ended, of how many, what the 
 def say(line: str) -> None:
     """One line to standard output, at once."""
     print(line, flush=True)
+
+
+def nobody_reads() -> bool:
+    """Whether whoever read standard output, such as `head`, is gone; then what is still said goes nowhere."""
+    try:
+        print(flush=True)  # only a write can tell
+    except BrokenPipeError:
+        # Python flushes once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @contextmanager
