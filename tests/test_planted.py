@@ -161,6 +161,18 @@ def test_kinds_are_planted_at_their_rates() -> None:
     assert len(found) == len(PLANTS) - 1  # foreground stars are part of the sky
 
 
+@pytest.mark.parametrize("said", [None, 0, 2])
+def test_as_many_foreground_stars_as_said_stand_in_place_of_the_catalogues(said: int | None) -> None:
+    own = {} if said is None else {"foreground_star": said}
+    settings = replace(SMALL, galaxies=12, oddities=own)
+    seen = [draw_observation(settings, number) for number in range(12)]
+    hosts = [number for number, one in enumerate(seen) if one.galaxy.stars or kinds_in(settings, one)]
+    kinds = [plant.kind for number in hosts for plant in plants_in(settings, scene_of(settings, number))]
+    catalogue = sum(one.galaxy.stars for one in seen)
+    assert catalogue not in (0, 2)
+    assert kinds.count("foreground_star") == (catalogue if said is None else said)
+
+
 def test_by_default_oddities_are_as_rare_as_in_the_sky() -> None:
     assert Simulation().oddities == dict(RATES)
     assert set(RATES) == set(PLANTS) - {"foreground_star"}

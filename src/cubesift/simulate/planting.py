@@ -100,10 +100,13 @@ def kinds_in(settings: Simulation, seen: Observation) -> list[str]:
 def plants_in(settings: Simulation, scene: Scene) -> list[Plant]:
     """All that grows in one observation: the catalogue's foreground stars and broad lines, and its oddities.
 
+    The catalogue's stars give way where `oddities` is a table that names foreground stars.
     What is in the sky grows in the galaxy's first observation, and is carried over from there into others.
     """
     kinds, seen = kinds_of(settings), scene.seen
-    counted = ["foreground_star"] * seen.galaxy.stars
+    # Who says how many foreground stars there are gets so many, and not the catalogue's on top.
+    own_stars = isinstance(settings.oddities, dict) and "foreground_star" in settings.oddities
+    counted = [] if own_stars else ["foreground_star"] * seen.galaxy.stars
     counted += ["broad_lines"] * bool(seen.galaxy.broad and settings.oddities)
     wanted = counted + kinds_in(settings, seen)
     at_home = seen.look == 0 or all(kind in PASSING for kind in wanted)

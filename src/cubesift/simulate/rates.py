@@ -8,7 +8,7 @@ import numpy as np
 
 # Share of galaxies that hold one. The "fields" are the 10,130 with a human look at each object (Fu+2018,
 # Steffen+2021). Foreground stars and broad lines are planted where the catalogue's rows have them (1,212 of
-# these fields and 84 of their objects): what is said of them here comes on top.
+# these fields and 84 of their objects): broad lines said here come on top, foreground stars in their place.
 RATES = MappingProxyType(
     {
         "unflagged_star": 0.012,  # guess: one field with stars in ten holds one that was not flagged
