@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from cubesift.simulate.galaxies import Galaxy
 from cubesift.simulate.gas import glowing
-from cubesift.simulate.ionised import gas_layers, screen
+from cubesift.simulate.ionised import Gas, gas_layers, screen
 from cubesift.simulate.kinematics import bulge_dispersion, disc_dispersion, rotation, stars_speed
 from cubesift.simulate.light import GAS_STEP, STAR_STEP, Canvas, Part, unshared
 from cubesift.simulate.spectra import REST, dusty, flux_at_magnitude, moving, population
@@ -59,17 +60,24 @@ def parts_of(galaxy: Galaxy, canvas: Canvas) -> list[Part]:
         velocities, maps = canvas.by_velocity(layer.light, turning, step)
         spectra = moving(layer.spectrum, unshared(layer.sigma, step), velocities, galaxy.redshift)
         parts.append(Part(bright * spectra, maps))
-    disc, sine = gas_plane(galaxy, canvas)
-    for gas in gas_layers(galaxy, disc, shape, canvas):
-        light = gas.share / totals[gas.kind] * gas.light
-        if light.sum() < FAINT:
-            continue
-        velocities, maps = canvas.by_velocity(light, rotation(galaxy, disc, sine, gas.speed), GAS_STEP)
+    for gas, light, turning in moving_gas(galaxy, shape, totals, canvas):
+        velocities, maps = canvas.by_velocity(light, turning, GAS_STEP)
         # Observed flux is the rest one's, width grows by 1 + z.
         fluxes = {name: alpha * ratio for name, ratio in gas.ratios.items()}
         spectra = glowing(fluxes, unshared(gas.sigma, GAS_STEP), velocities, galaxy.redshift)
         parts.append(Part(spectra, maps))
     return parts
+
+
+def moving_gas(
+    galaxy: Galaxy, shape: Shape, totals: dict[str, float], canvas: Canvas
+) -> Iterator[tuple[Gas, np.ndarray, np.ndarray]]:
+    """Each kind of gas, its share of the galaxy's Halpha in every cell, and its velocity there, km/s."""
+    disc, sine = gas_plane(galaxy, canvas)
+    for gas in gas_layers(galaxy, disc, shape, canvas):
+        light = gas.share / totals[gas.kind] * gas.light
+        if light.sum() >= FAINT:
+            yield gas, light, rotation(galaxy, disc, sine, gas.speed)
 
 
 def totals_of(galaxy: Galaxy) -> tuple[float, float, dict[str, float]]:
