@@ -6,10 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cubesift.learn import rectify
+from cubesift.learn import fluxerror, rectify
+from cubesift.learn.ae import AE
+from cubesift.learn.cae2d import CAE2d
+from cubesift.learn.checkpoint import build_model
+from cubesift.learn.feed import Galaxy
+from cubesift.learn.loss import Kind
 from cubesift.learn.products import FromMany, ToMany
 from cubesift.learn.rectify import Rectified
 from cubesift.learn.resize import Resized
+from cubesift.learn.settings import Training
 
 
 def maps_like(shape: tuple[int, ...], seed: int = 0) -> Tensor:
@@ -105,3 +111,41 @@ def test_a_convolution_of_thousands_of_channels_is_a_product_of_matrices() -> No
     for ours, plain, shape in ((FromMany(into), into, (2, 20, 5, 6)), (ToMany(out), out, (2, 3, 5, 6))):
         for made, expected in both(ours, plain, shape):
             assert distance(made, expected) < 1e-5
+
+
+def little_galaxies(side: int, wave: int) -> list[Galaxy]:
+    """Three: whole, with a star hidden, with channels it does not have."""
+    flux = torch.rand(3, side, side, wave, generator=torch.Generator().manual_seed(5)) * 3
+    good, covered = torch.ones(3, side, side, dtype=torch.bool), torch.ones(3, wave, dtype=torch.bool)
+    good[1, 2:4, 1:3] = False
+    covered[2, 10:30] = False
+    flux = flux * good[..., None] * covered[:, None, None, :]
+    seen = torch.ones(side, side, dtype=torch.bool)
+    return [Galaxy(f"8485-190{n}", flux[n], good[n], seen, covered[n], 0.03) for n in range(3)]
+
+
+@pytest.mark.parametrize("asked", ["the batch's mean", "each galaxy by itself"])
+@pytest.mark.parametrize("kind", ["mae", "mse"])
+@pytest.mark.parametrize("system", ["ae", "cae2d"])
+def test_a_loss_needs_no_cube(system: Any, kind: Kind, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fluxerror, "BLOCK", 23)  # the last one is shorter, on both axes
+    settings = Training(system=system, loss=kind, components=5, widths=(6,), latent_channels=2)
+    model = build_model(settings, 600, 8).train()
+    assert isinstance(model, AE | CAE2d)
+    model.space.scale.fill_(1.7)
+    model.space.mean.fill_(0.9)
+    galaxies = little_galaxies(8, 600)
+    counts = torch.ones(3) if asked == "the batch's mean" else torch.tensor([1.0, 2.0, -0.5])
+    learned = {name: one for name, one in model.named_parameters() if not name.startswith("redshift")}
+    latent = model.encode(model.space.maps(galaxies))
+    whole = model.space.errors(model.decode(latent), galaxies)
+    walked = model.space.errors_of(model.factors(latent), galaxies)
+    assert distance(walked, whole) < 1e-6
+    slopes, expected = (
+        torch.autograd.grad(errors @ counts, list(learned.values()), retain_graph=True)
+        for errors in (walked, whole)
+    )
+    for name, made, slope in zip(learned, slopes, expected, strict=True):
+        assert (made - slope).norm() <= 1e-5 * slope.norm() + 1e-7, name
+    with torch.no_grad():
+        assert torch.equal(model.space.errors_of(model.factors(latent), galaxies), walked)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cubesift.learn.blocks import BOTTLENECK, RedshiftHead, started_small
+from cubesift.learn.products import Factors, pixelwise
 from cubesift.learn.settings import Training
 from cubesift.learn.spaces import FluxSpace
 
@@ -22,12 +23,14 @@ class AE(nn.Module):
         self.redshift = RedshiftHead(settings.components)
 
     def encode(self, maps: Float[Tensor, "batch wave y x"]) -> Float[Tensor, "batch component y x"]:
-        latent: Tensor = self.encoder(maps)
-        return latent
+        return pixelwise(self.encoder, maps).maps()
 
     def decode(self, latent: Float[Tensor, "batch component y x"]) -> Float[Tensor, "batch wave y x"]:
-        maps: Tensor = self.decoder(latent)
-        return maps
+        return self.factors(latent).maps()
+
+    def factors(self, latent: Float[Tensor, "batch component y x"]) -> Factors:
+        """What `decode` multiplies out."""
+        return pixelwise(self.decoder, latent)
 
 
 class CubeAE(nn.Module):

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cubesift.learn.blocks import RedshiftHead, check_widths, decoder, encoder
+from cubesift.learn.products import Factors, ToMany, around
 from cubesift.learn.settings import Training
 from cubesift.learn.spaces import FluxSpace
 
@@ -27,5 +28,13 @@ class CAE2d(nn.Module):
         return latent
 
     def decode(self, latent: Float[Tensor, "batch latent 4 4"]) -> Float[Tensor, "batch wave y x"]:
-        maps: Tensor = self.decoder(latent)
-        return maps
+        return self.factors(latent).maps()
+
+    def factors(self, latent: Float[Tensor, "batch latent 4 4"]) -> Factors:
+        """What `decode` multiplies out: the last layer is most of the work."""
+        *layers, last = self.decoder
+        for layer in layers:
+            latent = layer(latent)
+        conv = last.conv if isinstance(last, ToMany) else last
+        assert isinstance(conv, nn.ConvTranspose2d)
+        return around(conv, latent)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TAPS = list(product(range(3), repeat=2))  # (down, across) of a 3 x 3 kernel
+
+
+class Factors(NamedTuple):
+    """Maps of very many channels, as the product that makes them; `fluxerror` never multiplies all of it."""
+
+    rows: Float[Tensor, "batch y x few"]
+    matrix: Float[Tensor, "few many"]
+    offset: Float[Tensor, " many"]
+
+    def maps(self) -> Float[Tensor, "batch many y x"]:
+        """Multiplied out, channels last in memory."""
+        many = torch.addmm(self.offset, self.rows.flatten(0, 2), self.matrix)
+        return many.view(*self.rows.shape[:3], -1).movedim(-1, 1)
+
+
+def pixelwise(conv: nn.Conv2d, maps: Float[Tensor, "batch before y x"]) -> Factors:
+    """A 1 x 1 convolution: each pixel is its row."""
+    assert conv.bias is not None
+    return Factors(maps.movedim(1, -1), conv.weight.flatten(1).T, conv.bias)
+
+
+def around(conv: nn.ConvTranspose2d, maps: Float[Tensor, "batch few y x"]) -> Factors:
+    """A 3 x 3 transposed convolution: each pixel's nine neighbours are its row."""
+    assert conv.bias is not None
+    rows: Tensor = _Neighbours.apply(maps.movedim(1, -1))  # type: ignore[no-untyped-call]
+    # Transposed: what goes out by the tap above comes in by the tap below.
+    taps = conv.weight.flip(2, 3).permute(2, 3, 0, 1).flatten(0, 2)
+    return Factors(rows.flatten(3), taps, conv.bias)
 
 
 class FromMany(nn.Module):
@@ -44,12 +72,7 @@ class ToMany(nn.Module):
 
     def forward(self, maps: Float[Tensor, "batch few y x"]) -> Float[Tensor, "batch many y x"]:
         """Channels last in memory, on both sides."""
-        assert self.conv.bias is not None
-        around: Tensor = _Neighbours.apply(maps.movedim(1, -1))  # type: ignore[no-untyped-call]
-        # Transposed: what goes out by the tap above comes in by the tap below.
-        taps = self.conv.weight.flip(2, 3).permute(2, 3, 0, 1).flatten(0, 2)
-        many = torch.addmm(self.conv.bias, around.flatten(3).flatten(0, 2), taps)
-        return many.view(*around.shape[:3], -1).movedim(-1, 1)
+        return around(self.conv, maps).maps()
 
 
 def neighbours(rows: Tensor) -> Tensor:

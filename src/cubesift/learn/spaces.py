@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from cubesift.errors import CubesiftError
 from cubesift.learn.feed import Galaxy
-from cubesift.learn.fluxerror import flux_error
+from cubesift.learn.fluxerror import Target, flux_error
 from cubesift.learn.loss import LOSS_MAPS, Kind, voxels, weighted_error
 from cubesift.learn.pca import Moments, gap_filling, principal_components
+from cubesift.learn.products import Factors
 from cubesift.learn.settings import Training
 
 BOOST = 5.0  # weight of the first two components, mean and slope, in the loss on components; ours
@@ -46,8 +47,10 @@ class FluxSpace(nn.Module):
 
     def maps(self, galaxies: Sequence[Galaxy]) -> Float[Tensor, "batch wave y x"]:
         """What the network sees; missing channels hold the mean spectrum, as bright as the spaxel."""
-        flux = torch.stack([filled(galaxy, self.mean) for galaxy in galaxies])
-        return flux.div_(self.scale).permute(0, 3, 1, 2)  # (y, x, wave) in memory is channels-last: no copy
+        maps = self.mean.new_empty(len(galaxies), *galaxies[0].flux.shape)
+        for one, galaxy in zip(maps, galaxies, strict=True):
+            torch.div(filled(galaxy, self.mean), self.scale, out=one)
+        return maps.permute(0, 3, 1, 2)  # (y, x, wave) in memory is channels-last: no copy
 
     def flux(self, maps: Float[Tensor, "wave y x"]) -> Float[Tensor, "y x wave"]:
         """One galaxy's maps as flux."""
@@ -68,6 +71,10 @@ class FluxSpace(nn.Module):
             for one, galaxy in zip(maps, galaxies, strict=True)
         ]
         return torch.stack(losses)
+
+    def errors_of(self, factors: Factors, galaxies: Sequence[Galaxy]) -> Float[Tensor, " batch"]:
+        """The same, of maps that need not be multiplied out."""
+        return flux_errors(factors, galaxies, self.weights, float(self.scale), self.kind)
 
 
 class ComponentSpace(nn.Module):
@@ -178,23 +185,12 @@ class ComponentSpace(nn.Module):
 
         With loss = "components" that of its codes: squares in units of their variance, the first two boosted.
         """
-        pairs = zip(maps, galaxies, strict=True)
         if self.kind == "components":
+            pairs = zip(maps, galaxies, strict=True)
             return torch.stack([self._component_error(one, galaxy) for one, galaxy in pairs])
-        losses = []
-        basis = self.synthesis * self.variances.sqrt()[:, None]
-        for one, galaxy in pairs:
-            weights = self.weights * galaxy.good
-            total = flux_error(
-                one.permute(1, 2, 0).flatten(0, 1),
-                basis * galaxy.covered,
-                self.mean * galaxy.covered,
-                galaxy.flux.flatten(0, 1),
-                weights.flatten(),
-                self.kind == "mse",
-            )
-            losses.append(total / voxels(weights, galaxy.covered))
-        return torch.stack(losses) / (self.scale if self.kind == "mae" else self.scale**2)
+        basis = self.synthesis * (self.variances.sqrt() / self.scale)[:, None]
+        factors = Factors(maps.movedim(1, -1), basis, self.mean / self.scale)
+        return flux_errors(factors, galaxies, self.weights, float(self.scale), self.kind)
 
     def _component_error(self, maps: Float[Tensor, "component y x"], galaxy: Galaxy) -> Float[Tensor, ""]:
         boost = torch.ones_like(self.variances)
@@ -202,6 +198,24 @@ class ComponentSpace(nn.Module):
         missed = (maps.permute(1, 2, 0) - self.codes(galaxy)).square() @ (boost / boost.sum())
         weights = self.weights * galaxy.good
         return (missed * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def flux_errors(
+    factors: Factors, galaxies: Sequence[Galaxy], weights: Float[Tensor, "y x"], scale: float, kind: Kind
+) -> Float[Tensor, " batch"]:
+    """`weighted_error` of each galaxy, from the factors of its flux / scale."""
+    of_each = [weights * galaxy.good for galaxy in galaxies]
+    means = [
+        weight / voxels(weight, galaxy.covered) for weight, galaxy in zip(of_each, galaxies, strict=True)
+    ]
+    target = Target(
+        flux=[galaxy.flux for galaxy in galaxies],
+        scale=scale,
+        weights=torch.stack(means),
+        covered=[galaxy.covered for galaxy in galaxies],
+        squared=kind == "mse",
+    )
+    return flux_error(factors, target)
 
 
 def filled(galaxy: Galaxy, mean: Float[Tensor, " wave"]) -> Float[Tensor, "y x wave"]:

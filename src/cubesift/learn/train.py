@@ -14,6 +14,7 @@ from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
+from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.checkpoint import ARCHITECTURE, Checkpoint, System, build_model, made_of
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import MEMORY, Feed, Galaxy
@@ -190,7 +191,7 @@ def train_epochs(
         model.train()
         for galaxies in feed.batches(order, settings.batch_size, device):
             latent = model.encode(model.space.maps(galaxies))
-            errors = model.space.errors(model.decode(latent), galaxies)
+            errors = galaxy_errors(model, latent, galaxies)
             missed = redshift_error(model.redshift(latent), standardised(galaxies, redshift, device))
             loss = errors.mean() + settings.redshift_weight * missed
             optimizer.zero_grad()
@@ -204,6 +205,13 @@ def train_epochs(
             **validate(model, feed, fold, settings, redshift, device),
             **usage.row(),
         }
+
+
+def galaxy_errors(model: System, latent: torch.Tensor, galaxies: Sequence[Galaxy]) -> torch.Tensor:
+    """(batch,) reconstruction losses; without making the cubes where the last layer is one product."""
+    if isinstance(model, AE | CAE2d):
+        return model.space.errors_of(model.factors(latent), galaxies)
+    return model.space.errors(model.decode(latent), galaxies)
 
 
 def average_anew(model: System) -> None:
@@ -227,7 +235,7 @@ def validate(
     losses, predicted, true = [], [], []
     for galaxies in feed.batches(fold.validation, settings.batch_size, device):
         latent = model.encode(model.space.maps(galaxies))
-        losses += model.space.errors(model.decode(latent), galaxies).tolist()
+        losses += galaxy_errors(model, latent, galaxies).tolist()
         predicted += (mean + std * model.redshift(latent)).tolist()
         true += [galaxy.redshift for galaxy in galaxies]
     known = np.isfinite(true)
