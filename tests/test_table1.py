@@ -16,7 +16,7 @@ from cubesift.data.store import read_json, write_json
 from cubesift.errors import CubesiftError
 from cubesift.judge.lineflux import line_flux
 from cubesift.judge.rebuilt import Contender, Known, measure_all, report_weights, summed_error
-from cubesift.judge.table1 import Comparison, judge_models, under_trained
+from cubesift.judge.table1 import Trial, judge_models, under_trained
 from cubesift.judging import judge_table1
 from cubesift.learn.checkpoint import Checkpoint
 from tests.little_run import GRID, SIGMA, galaxy, noisy, sample
@@ -95,26 +95,50 @@ def test_the_table_puts_the_floor_and_the_constant_beside_the_models() -> None:
         replace(one, sample=at_redshift(one.sample, z))
         for one, z in zip(galaxies, (0.02, 0.03, 0.07), strict=True)
     ]
-    mean = Contender("mean cube", lambda one: (np.zeros_like(one.flux), float("nan")), {"numbers": "0"})
+    mean = Contender("mean cube", lambda one: (np.zeros_like(one.flux), float("nan")), control=True)
 
     def again() -> Iterator[Known]:
         yield from moved
 
-    asked = Comparison("paper", [mean], again, 3, 9, GRID.wave, mean_redshift=0.04)
+    asked = Trial("paper", [mean], again, 3, 9, GRID.wave, 0.04, left_out={"old": "a cross-fit"})
     seen: list[tuple[int, int, str]] = []
     table = judge_models(asked, progress=lambda *said: seen.append(said))
     assert [said[:2] for said in seen] == [(1, 3), (2, 3), (3, 3)]
     text = table.text()
     constant = np.mean((np.array([0.02, 0.03, 0.07]) - 0.04) ** 2)
-    assert f"{constant:.5f}" in next(line for line in text.splitlines() if line.startswith("mean redshift"))
-    assert f"{np.mean(table.floor):.0f}" in next(
-        line for line in text.splitlines() if line.startswith("noise-free")
-    )
+    assert f"{constant:.5f}" in line_of(text, "  mean redshift")
+    assert f"{np.mean(table.floor):.0f}" in line_of(text, "  noise-free truth")
     assert "3 galaxies that were held out, 9 learned from" in text
+    assert line_of(text, "  mean cube").split()[-6:] == ["0.00", "0.00", "0.00"] * 2  # no -0.00
+    assert text.index("controls") < text.index("  mean cube")
+    assert "  old: a cross-fit" in text
+
+
+def line_of(text: str, name: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(name))
 
 
 def at_redshift(one: Sample, redshift: float) -> Sample:
     return replace(one, record=replace(one.record, redshift=redshift))
+
+
+def test_a_line_is_looked_for_where_the_shift_to_rest_left_it() -> None:
+    """Half a lattice channel off, and by the catalogue's redshift, some thousand km/s off the true one."""
+    one, light = known(0), 299_792.458
+    here = GRID.wave * 10 ** (-1e-4 * 0.5)
+    # A channel 590 km/s from the line: half a lattice channel more, and it would lie beyond 600.
+    centre = here[int(GRID.channel(6590))] / (1 + 590 / light)
+    shifted_by = (1 + one.redshift) * 6564.61 / centre - 1
+    at_rest = replace(one.sample.record, frame="rest", redshift=float(shifted_by), fraction=0.5)
+    velocity = light * (here / centre - 1)
+    clean = np.exp(-np.square(velocity / 300) / 2).astype(np.float32)
+    cube = np.broadcast_to(clean, one.sample.flux.shape)
+    seen = replace(one, sample=replace(one.sample, record=at_rest), truth=replace(one.truth, unclipped=cube))
+    model = Contender("edge", lambda _: (np.where(velocity > 400, cube, 0), float("nan")))
+    measured, _ = measure_all([seen], [model], GRID.wave, lambda _: None)
+    line = clean * np.gradient(here) * (np.abs(velocity) < 600)
+    kept = line[velocity > 400].sum() / line.sum()
+    assert measured["edge"].lines["Ha"] == pytest.approx([kept], rel=0.01)
 
 
 def test_a_loss_that_still_falls_is_said_to() -> None:
@@ -133,8 +157,9 @@ def test_a_run_that_was_simulated_and_trained_has_its_table(
     shutil.copy(survey.truth_galaxies, run.truth_galaxies)
     text = judge_table1(run).read_text()
     for name in ("mean cube", "cae2d", "pca2d", "noise-free truth", "mean redshift"):
-        assert any(line.startswith(name) for line in text.splitlines())
-    assert "steps" in text
+        assert line_of(text, f"  {name}")
+    assert "CPU-s/galaxy/epoch" in text
+    assert "(clock)" not in text
     with pytest.raises(CubesiftError, match="no model of samples 'nobody' that held galaxies out"):
         judge_table1(run, "nobody")
     assert "no model" in refusal("judge", "table1", run.path, "--recipe", "nobody")
@@ -152,10 +177,31 @@ def test_models_that_held_out_nobody_in_common_are_named(undisturbed: Run, tmp_p
         contenders_of(run, "", lambda _: pytest.fail("nobody is asked about"))
 
 
+def test_models_that_cannot_be_asked_are_named_with_the_reason(undisturbed: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    shutil.copytree(undisturbed.path, run.path)
+    shutil.copytree(run.model("pca2d", "split"), run.model("crossed", "fold-0"))
+    shutil.copytree(run.model("pca2d", "split"), run.model("seen", "all"))
+    shutil.copytree(run.model("pca2d", "split"), run.model("elsewhere", "split"))
+    path = run.model("elsewhere", "split") / "model.json"
+    record = read_json(path)
+    record["settings"]["samples"] = "coarse"
+    write_json(path, record)
+    shutil.copytree(run.model("pca2d", "split"), run.model("begun", "split"))
+    (run.model("begun", "split") / "model.json").unlink()
+    (run.model("cae2d", "split") / "weights.safetensors").write_bytes(b"torn")
+    trial = contenders_of(run, "", lambda _: pytest.fail("nobody is asked yet"))
+    assert [one.name for one in trial.contenders] == ["mean cube", "pca2d"]
+    assert "seen" in trial.saw_all
+    assert "held out" in trial.saw_all["seen"]
+    said = {"begun": "not trained to its end", "crossed": "cross-fit", "seen": "every galaxy"}
+    said |= {"elsewhere": "samples 'coarse'", "cae2d": "its weights are damaged"}
+    assert set(trial.left_out) == set(said)
+    assert all(why in trial.left_out[name] for name, why in said.items())
+
+
 def test_two_epochs_are_too_few_to_say_whether_a_loss_still_falls(undisturbed: Run) -> None:
     checkpoint = Checkpoint.load(undisturbed.model("cae2d", "split"))
     row = contender(replace(checkpoint, history=checkpoint.history[:2]))
     assert row.about["under-trained"] == "-"
-    assert row.about["steps"].startswith(
-        f"{2 * -(-len(checkpoint.train) // checkpoint.settings.batch_size)} "
-    )
+    assert row.about["steps"] == f"{2 * -(-len(checkpoint.train) // checkpoint.settings.batch_size)}"

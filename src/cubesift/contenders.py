@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from cubesift.data.embeddings import ALL
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
-from cubesift.data.store import read_parquet
+from cubesift.data.store import read_json, read_parquet
 from cubesift.errors import CubesiftError
 from cubesift.judge.rebuilt import Contender, Known
-from cubesift.judge.table1 import LAST, Comparison, under_trained
+from cubesift.judge.table1 import LAST, Trial, under_trained
+from cubesift.learn.blocks import BOTTLENECK
 from cubesift.learn.checkpoint import Checkpoint
 from cubesift.learn.embed import rebuilt_sample
+from cubesift.learn.resume import History, read_history
+from cubesift.learn.settings import Training
 from cubesift.prepare.cube import prepare_cube
 from cubesift.prepare.recipe import Recipe
 from cubesift.streaming import Revealer
@@ -24,71 +29,85 @@ from cubesift.streaming import Revealer
 PAPER_GALAXIES = 2000  # learned from in the paper
 
 
-def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Comparison:
-    """The run's models of one recipe's samples that held galaxies out, with the mean cube before them.
+def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
+    """The run's models of one recipe's samples that held galaxies out, and the mean cube beside them.
 
-    `recipe` = "" is that of most models. Only galaxies that all of them held out are asked about.
+    `recipe` = "" is that of most models. Only galaxies that all of them held out are asked about; who is not
+    asked is named with the reason.
 
     Raises:
         CubesiftError: no such models, or none of their galaxies was held out by all.
     """
-    found = [
-        Checkpoint.load(run.model(name, "split"))
-        for name in run.models()
-        if (run.model(name, "split") / "model.json").exists()
-    ]
-    named = [one.settings.samples for one in found]
+    given = {name: _samples_of(run, name) for name in _begun(run)}
+    named = [one for name, one in given.items() if _has(run, name, "split")]
     recipe = recipe or max(sorted(set(named)), key=named.count, default="")
-    chosen = [one for one in found if one.settings.samples == recipe and one.validation]
+    chosen, left_out = _chosen(run, recipe, given)
     if not chosen:
         raise CubesiftError(
             f"{run.path}: no model of samples {recipe or 'any'!r} that held galaxies out. Train with "
             '`first` or `validation` such that some are (split = "crossfit" is for outliers, not for this).'
         )
-    held_out = sorted(set.intersection(*(set(one.validation) for one in chosen)))
-    train = sorted(set.intersection(*(set(one.train) for one in chosen)))
+    samples = Samples.open(run.samples(recipe))
+    held_out = sorted(set(samples.names).intersection(*(one.validation for one in chosen)))
+    train = sorted(set(samples.names).intersection(*(one.train for one in chosen)))
     for what, common in (("held out", held_out), ("learned from", train)):
         if not common:
             names = ", ".join(one.settings.name for one in chosen)
             raise CubesiftError(
                 f"{run.path}: the models {names} {what} no galaxy in common. Give them the same split."
             )
-    samples = Samples.open(run.samples(recipe))
-    contenders = [mean_cube(samples, train), *(contender(one) for one in chosen)]
     redshifts = [samples.record(name).redshift for name in train]
-    return Comparison(
+    return Trial(
         recipe=recipe,
-        contenders=contenders,
+        contenders=[mean_cube(samples, train), *map(contender, chosen)],
         galaxies=partial(known_galaxies, run, samples, held_out, reveal),
         asked=len(held_out),
         trained=len(train),
         wave=samples.grid.wave,
-        mean_redshift=float(np.mean([one for one in redshifts if one is not None])),
+        mean_redshift=float(np.mean([one for one in redshifts if one is not None] or [np.nan])),
+        saw_all=_retrained(run, recipe, given),
+        left_out=left_out,
     )
 
 
 def contender(checkpoint: Checkpoint) -> Contender:
-    """A trained model, with what its row says of it besides."""
-    settings, history, galaxies = checkpoint.settings, checkpoint.history, len(checkpoint.train)
-    linear = settings.system in ("linear", "cube-pca")
-    epochs = [row for row in history if "seconds" in row]
-    about: dict[str, str] = {
+    """A trained model, with how it was trained."""
+    settings = checkpoint.settings
+    learned = checkpoint.model.parameters()
+    if settings.closed_form:  # what it found lies in buffers; its parameters are the redshift's
+        learned = iter(checkpoint.model.state_dict().values())
+    about = {
         "numbers": f"{numbers_of(checkpoint):,}",
-        "parameters": f"{sum(one.numel() for one in checkpoint.model.parameters()):,}",
-        "s/galaxy/epoch": f"{np.median([row['seconds'] for row in epochs]) / galaxies:.3f}",
+        "parameters": f"{sum(one.numel() for one in learned):,}",
+        **training_of(settings, checkpoint.history, len(checkpoint.train)),
     }
-    if linear:
-        about |= {"steps": "closed form"}
+    return Contender(settings.name, partial(rebuilt_sample, checkpoint), about, settings.closed_form)
+
+
+def training_of(settings: Training, history: History, galaxies: int) -> dict[str, str]:
+    """What is said of a training: batch, steps beside the paper's, losses, CPU-seconds and memory."""
+    last = history[-1]
+    about = {"galaxies": f"{galaxies:,}", "loss": f"{last['train_loss']:.4f}"}
+    held_out = [float(row["validation_loss"]) for row in history]
+    if np.isfinite(held_out[-1]):
+        about["held out"] = f"{held_out[-1]:.4f}"
+    if settings.closed_form:
+        about["steps"] = "closed form"
     else:
         steps = math.ceil(galaxies / settings.batch_size) * len(history)
         paper = math.ceil(PAPER_GALAXIES / settings.batch_size) * settings.epochs
-        losses = [float(row["validation_loss"]) for row in history]
-        about |= {
-            "batch": str(settings.batch_size),
-            "steps": f"{steps} (paper {paper})",
-            "under-trained": "-" if len(losses) <= LAST else "yes" if under_trained(losses) else "no",
-        }
-    return Contender(settings.name, partial(_rebuild, checkpoint), about)
+        about |= {"batch": str(settings.batch_size), "steps": f"{steps:,}", "paper's steps": f"{paper:,}"}
+        if "held out" in about:
+            under = under_trained(held_out)
+            about["under-trained"] = "-" if len(held_out) <= LAST else "yes" if under else "no"
+    # Other work on the machine blurs seconds by the clock; histories of before hold no others.
+    column = "cpu_seconds" if all("cpu_seconds" in row for row in history) else "seconds"
+    seconds = float(np.median([row[column] for row in history])) / galaxies
+    about["CPU-s/galaxy/epoch"] = f"{seconds:.3f}" + (" (clock)" if column == "seconds" else "")
+    peaks = [row["peak_bytes"] for row in history if "peak_bytes" in row]
+    if peaks and np.isfinite(peaks).all():
+        about["peak GB"] = f"{max(peaks) / 1e9:.1f}"
+    return about
 
 
 def numbers_of(checkpoint: Checkpoint) -> int:
@@ -96,7 +115,7 @@ def numbers_of(checkpoint: Checkpoint) -> int:
     settings = checkpoint.settings
     if settings.system == "ae":
         return settings.components * checkpoint.side**2
-    return settings.latent_channels * 16
+    return settings.latent_channels * BOTTLENECK**2
 
 
 def mean_cube(samples: Samples, train: Sequence[str]) -> Contender:
@@ -111,11 +130,7 @@ def mean_cube(samples: Samples, train: Sequence[str]) -> Contender:
     def rebuild(_: Sample) -> tuple[np.ndarray, float]:
         return mean, float("nan")
 
-    return Contender("mean cube", rebuild, {"numbers": "0"})
-
-
-def _rebuild(checkpoint: Checkpoint, sample: Sample) -> tuple[np.ndarray, float]:
-    return rebuilt_sample(checkpoint, sample)
+    return Contender("mean cube", rebuild, control=True)
 
 
 def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Revealer) -> Iterator[Known]:
@@ -133,3 +148,54 @@ def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Rev
             error_factor=float(truth["error_factor"][rows[name]]),
             redshift=float(truth["redshift"][rows[name]]),
         )
+
+
+def _chosen(run: Run, recipe: str, given: Mapping[str, str]) -> tuple[list[Checkpoint], dict[str, str]]:
+    """The models of a recipe's samples that held galaxies out; of the others, why they are not among them."""
+    chosen: list[Checkpoint] = []
+    left_out: dict[str, str] = {}
+    for name, samples in given.items():
+        if not samples:
+            left_out[name] = "not trained to its end"
+        elif samples != recipe:
+            left_out[name] = f"learned from samples {samples!r}"
+        elif _has(run, name, "split"):
+            try:
+                checkpoint = Checkpoint.load(run.model(name, "split"))
+                checkpoint.check(Samples.open(run.samples(recipe)))
+            except CubesiftError as error:
+                left_out[name] = str(error)
+            else:
+                chosen.append(checkpoint)
+        elif _has(run, name, "fold-*"):
+            left_out[name] = "a cross-fit: every galaxy was learned from by some of its models"
+        else:
+            left_out[name] = "learned from every galaxy, or the part that holds some out is not trained yet"
+    return chosen, left_out
+
+
+def _retrained(run: Run, recipe: str, given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """How those models of a recipe were trained that learned from all galaxies; their weights stay unread."""
+    found = {}
+    for name, samples in given.items():
+        if samples == recipe and _has(run, name, ALL):
+            folder = run.model(name, ALL)
+            record = read_json(folder / "model.json")
+            settings = TypeAdapter(Training).validate_python(record["settings"])
+            found[name] = training_of(settings, read_history(folder), len(record["train"]))
+    return found
+
+
+def _begun(run: Run) -> list[str]:
+    return sorted({path.parent.parent.name for path in run.path.glob("models/*/*/history.csv")})
+
+
+def _has(run: Run, name: str, fold: str) -> bool:
+    return any(run.path.glob(f"models/{name}/{fold}/model.json"))
+
+
+def _samples_of(run: Run, name: str) -> str:
+    """The recipe whose samples a model learned from; "" where no training of it has ended."""
+    for path in sorted(run.path.glob(f"models/{name}/*/model.json")):
+        return str(read_json(path)["settings"]["samples"])
+    return ""

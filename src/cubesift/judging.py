@@ -69,8 +69,8 @@ def judge_planted(run: Path | str | Run) -> None:
 def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     """Print the paper's table 1 for the run's models of one recipe's samples; returns where it is kept.
 
-    Only models that held galaxies out are asked, and about those galaxies alone. Beside them stand the mean
-    cube, the noise-free truth, and a constant redshift.
+    Only models that held galaxies out are asked, and about those galaxies alone; the others are named. Beside
+    them stand the mean cube, the noise-free truth, and a constant redshift.
 
     Raises:
         CubesiftError: no such models, or no simulated survey to know the truth of.

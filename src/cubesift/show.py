@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from cubesift.data.catalog import Catalog
 from cubesift.data.embeddings import Reconstructions, parent_id
@@ -14,6 +15,7 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, read_parquet
 from cubesift.errors import CubesiftError
+from cubesift.learn.settings import Training
 
 Row = tuple[str, str, str]  # artefact, what it is, "" or why it is stale
 
@@ -76,8 +78,8 @@ def _models(run: Run, ids: dict[str, str]) -> Iterator[Row]:
         made[name, fold] = provenance.id
         settings = record["settings"]
         fresh = ids.get(f"samples/{settings['samples']}") == provenance.parents.get("samples")
-        linear = settings["system"] in ("linear", "cube-pca")  # these need no epochs
-        epochs = "" if linear else f"{settings['epochs']} epochs "
+        closed_form = TypeAdapter(Training).validate_python(settings).closed_form
+        epochs = "" if closed_form else f"{settings['epochs']} epochs "
         what = f"{settings['system']}, {epochs}on {len(record['train'])} galaxies"
         yield f"models/{name}/{fold}", what, _stale(fresh, "train")
     for name in run.models():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-LIGHT = 299_792.458  # km/s
+from cubesift.data.wavelength import SPEED_OF_LIGHT
+
 # Vacuum, angstrom (NIST, as MaNGA's analysis pipeline has them).
 LINES = {"Ha": 6564.61, "[O III]": 5008.24}
 WITHIN = 600.0  # km/s: rotation and width of a galaxy's gas; [N II] begins at 670 and 945
@@ -26,7 +27,7 @@ def line_flux(
         Flux (y, x), in the cube's unit times angstrom; nan where the line or a side has too few channels.
         The weight of every channel in it, (y, x, wave), for its variance.
     """
-    velocity = LIGHT * (wave / centre - 1)
+    velocity = SPEED_OF_LIGHT * (wave / centre - 1)
     step = np.gradient(wave)
     inside = np.abs(velocity) < WITHIN
     on_side = [(sign * velocity > BESIDE[0]) & (sign * velocity < BESIDE[1]) for sign in (-1, 1)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from cubesift.data.cube import FORESTAR
 from cubesift.data.samples import Sample
+from cubesift.data.wavelength import STEP
 from cubesift.judge.lineflux import LINES, line_flux
 
 EDGE = 2  # spaxels of the boundary that the paper divides by 5
@@ -23,7 +24,8 @@ class Contender:
 
     name: str
     rebuild: Callable[[Sample], tuple[np.ndarray, float]]  # its flux (y, x, wave), and its redshift or nan
-    about: dict[str, str] = field(default_factory=dict)  # more columns of the table
+    about: dict[str, str] = field(default_factory=dict)  # how it was trained
+    control: bool = False  # no network: what a network has to beat
 
 
 @dataclass
@@ -40,6 +42,10 @@ class Measures:
         """Half the distance between the 16th and the 84th percentile over spaxels; nan without any."""
         ratios = np.concatenate(self.spaxels.get(line) or [np.empty(0)])
         return float(np.diff(np.percentile(ratios, (16, 84)))[0] / 2) if len(ratios) > 1 else np.nan
+
+    def bright(self, line: str) -> int:
+        """How many spaxels its recovery was asked of."""
+        return sum(map(len, self.spaxels.get(line, ())))
 
     def redshift(self) -> tuple[float, float, float]:
         """As `redshift_measures`."""
@@ -92,7 +98,7 @@ def measure_all(
     Args:
         galaxies: each asked of all contenders, then dropped.
         contenders: who rebuilds.
-        wave: (wave,) angstrom, of the samples; observed frame.
+        wave: (wave,) angstrom, of the samples' grid.
         progress: called with each plateifu.
     """
     measured = {contender.name: Measures() for contender in contenders}
@@ -105,10 +111,13 @@ def measure_all(
         ivar = sample.ivar / np.float32(known.error_factor**2)
         clipped = np.maximum(truth, 0) if (sample.flux >= 0).all() else truth
         floor.append(summed_error(np.where(weights[..., None] > 0, clipped, 0), sample.flux, weights))
-        redshift = known.redshift if sample.record.frame == "observed" else 0.0
+        here = wave * 10 ** (-STEP * sample.record.fraction)
+        # At rest by the catalogue's redshift, which is not quite the true one, or a wrong one was planted.
+        at_rest = sample.record.frame == "rest"
+        stretch = (1 + known.redshift) / (1 + (sample.record.redshift or 0.0) * at_rest)
         true_lines = {}
         for line, rest in LINES.items():
-            flux, weight = line_flux(truth, wave, good, rest * (1 + redshift))
+            flux, weight = line_flux(truth, here, good, rest * stretch)
             variance = (weight**2 / np.where(good, ivar, np.inf)).sum(axis=-1)
             true_lines[line] = flux, np.sqrt(variance)
         for contender in contenders:
@@ -119,7 +128,7 @@ def measure_all(
             one.error.append(float(residual.mean(dtype=float)))
             one.redshifts.append((own_redshift, float(sample.record.redshift or np.nan)))
             for line, (true, sigma) in true_lines.items():
-                flux, _ = line_flux(model, wave, good, LINES[line] * (1 + redshift))
+                flux, _ = line_flux(model, here, good, LINES[line] * stretch)
                 usable = np.isfinite(flux) & np.isfinite(true) & (sigma > 0)
                 bright = usable & (true > BRIGHT * sigma)
                 one.spaxels.setdefault(line, []).append(flux[bright] / true[bright])

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from cubesift.data.aligned import aligned
 from cubesift.judge.lineflux import LINES
-from cubesift.judge.rebuilt import FAR, Contender, Known, Measures, measure_all, redshift_measures
+from cubesift.judge.rebuilt import (
+    BRIGHT,
+    FAR,
+    STRONG,
+    Contender,
+    Known,
+    Measures,
+    measure_all,
+    redshift_measures,
+)
 
 FELL = 0.005  # of the validation loss over the last epochs: more than that is called under-trained
 LAST = 5  # epochs, all at the last rate
+MEASURES = ("recon MAE", "error", "z MSE", "z NMAD", "z out")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Who is asked about which galaxies."""
+class Trial:
+    """Who is asked about which galaxies, and who is not."""
 
     recipe: str
     contenders: Sequence[Contender]
@@ -25,75 +36,109 @@ class Comparison:
     trained: int  # galaxies learned from
     wave: np.ndarray  # (wave,) angstrom, of the samples
     mean_redshift: float  # of the galaxies learned from
+    saw_all: Mapping[str, dict[str, str]] = field(default_factory=dict)  # retrained on all: its training
+    left_out: Mapping[str, str] = field(default_factory=dict)  # model -> why
 
 
-def judge_models(asked: Comparison, progress: Callable[[int, int, str], None]) -> Table1:
+def judge_models(trial: Trial, progress: Callable[[int, int, str], None]) -> Table1:
     """Measure all contenders on all galaxies; `progress` gets how many of how many ended, and the last."""
     ended = 0
 
     def tick(name: str) -> None:
         nonlocal ended
         ended += 1
-        progress(ended, asked.asked, name)
+        progress(ended, trial.asked, name)
 
-    measured, floor = measure_all(asked.galaxies(), asked.contenders, asked.wave, tick)
-    catalogue = np.array([true for _, true in measured[asked.contenders[0].name].redshifts])
-    constant = redshift_measures(np.full(len(catalogue), asked.mean_redshift), catalogue)
-    return Table1(asked.contenders, measured, floor, constant, asked.trained)
+    measured, floor = measure_all(trial.galaxies(), trial.contenders, trial.wave, tick)
+    catalogue = np.array([true for _, true in measured[trial.contenders[0].name].redshifts])
+    constant = redshift_measures(np.full(len(catalogue), trial.mean_redshift), catalogue)
+    return Table1(trial, measured, floor, constant)
 
 
 @dataclass(frozen=True)
 class Table1:
     """What is printed: contenders, their measures, and what nobody can beat or should fall below."""
 
-    contenders: Sequence[Contender]
+    trial: Trial
     measured: dict[str, Measures]
     floor: Sequence[float]  # summed |noise-free truth - input| of each galaxy
     constant: tuple[float, float, float]  # redshift by the mean of the training set
-    trained: int  # galaxies learned from
 
     def text(self) -> str:
-        """Rows of aligned text."""
-        extra = list(dict.fromkeys(key for one in self.contenders for key in one.about))
-        header = ["model", "recon MAE", "z MSE", "z NMAD", "z out", "error", *LINES, *extra]
-        rows = [header, *(self._row(one, extra) for one in self.contenders)]
-        blank = [""] * (len(header) - 2)
-        rows.append(["noise-free truth", f"{np.mean(self.floor):.0f}", *blank])
-        mse, nmad, out = self.constant
-        rows.append(["mean redshift", "", f"{mse:.5f}", f"{nmad:.4f}", f"{out:.2f}", *blank[3:]])
-        widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*self._about(), "", *lines])
+        """Blocks of aligned text: what was measured, how it was trained, who was not asked."""
+        networks = [one for one in self.trial.contenders if not one.control]
+        controls = [one for one in self.trial.contenders if one.control]
+        blank = [""] * (len(MEASURES) + 3 * len(LINES))
+        known = ["", "", *_redshift(self.constant), *blank[len(MEASURES) :]]
+        floor = [_number(float(np.mean(self.floor)), 0), *blank[1:]]
+        header = [[""] + [""] * len(MEASURES), ["", *MEASURES]]
+        for line in LINES:
+            header[0] += [line, "", ""]
+            header[1] += ["median", "10th", "spaxels"]
+        rows = [*header, *([["networks", *blank]] if networks else [])]
+        rows += [self._row(one) for one in networks]
+        rows += [["controls", *blank], ["  mean redshift", *known]]
+        rows += [self._row(one) for one in controls]
+        rows += [["floor", *blank], ["  noise-free truth", *floor]]
+        lines = [*self._about(), "", *aligned(rows, right=True)]
+        trained = {one.name: one.about for one in [*networks, *controls] if one.about}
+        lines += _trainings("how they were trained", trained)
+        lines += _trainings(
+            "trained once more on all, so that nobody is left to ask about", self.trial.saw_all
+        )
+        if self.trial.left_out:
+            lines += ["", "not in the table"]
+            for why in dict.fromkeys(self.trial.left_out.values()):
+                names = [name for name, said in self.trial.left_out.items() if said == why]
+                lines.append(f"  {', '.join(names)}: {why}")
+        return "\n".join(lines)
 
     def _about(self) -> list[str]:
-        asked, known = len(self.floor), self.trained
+        one = self.measured[self.trial.contenders[0].name]
+        counted = ", ".join(
+            f"{line} of {len(one.lines.get(line, ())):,} galaxies and {one.bright(line):,} spaxels"
+            for line in LINES
+        )
         return [
-            f"{asked} galaxies that were held out, {known} learned from.",
+            f"Samples {self.trial.recipe}: {len(self.floor)} galaxies that were held out, "
+            f"{self.trial.trained} learned from.",
             "recon MAE: |model - input| summed over a cube, the boundary of 2 spaxels over 5, no stars.",
-            f"z: against the catalogue's. z out: |dz| / (1 + z) > {FAR}.",
             "error: mean((model - noise-free truth)^2 ivar_true) over good voxels, median over galaxies.",
-            "Ha, [O III]: flux over the true one, median over galaxies (10th percentile), and half the range",
-            "from 16 to 84 % over spaxels with a true S/N above 5.",
+            f"z: against the catalogue's. z out: |dz| / (1 + z) > {FAR}.",
+            "Ha, [O III]: flux over the true one: median and 10th percentile over galaxies, and over spaxels",
+            f"half the range from 16 to 84 %. Where the true S/N is above {STRONG:g} in the galaxy, "
+            f"{BRIGHT:g} in the spaxel:",
+            f"{counted}.",
         ]
 
-    def _row(self, contender: Contender, extra: Sequence[str]) -> list[str]:
+    def _row(self, contender: Contender) -> list[str]:
         measures = self.measured[contender.name]
-        mse, nmad, out = measures.redshift()
-        row = [contender.name, f"{np.mean(measures.mae):.0f}"]
-        row += [f"{mse:.5f}", f"{nmad:.4f}", f"{out:.2f}"] if np.isfinite(mse) else ["-", "-", "-"]
-        row.append(f"{np.median(measures.error):.3f}")
+        row = [f"  {contender.name}", _number(float(np.mean(measures.mae)), 0)]
+        row += [_number(float(np.median(measures.error)), 3), *_redshift(measures.redshift())]
         for line in LINES:
-            ratios = measures.lines.get(line)
-            if ratios:
-                row.append(
-                    f"{np.median(ratios):.2f} ({np.percentile(ratios, 10):.2f}) {measures.scatter(line):.2f}"
-                )
-            else:
-                row.append("-")
-        return [*row, *(contender.about.get(key, "-") for key in extra)]
+            ratios = measures.lines.get(line) or [np.nan]
+            row += [_number(float(value), 2) for value in (np.median(ratios), np.percentile(ratios, 10))]
+            row.append(_number(measures.scatter(line), 2))
+        return row
+
+
+def _redshift(measures: tuple[float, float, float]) -> list[str]:
+    return [_number(value, digits) for value, digits in zip(measures, (5, 4, 2), strict=True)]
+
+
+def _number(value: float, digits: int) -> str:
+    """No "-0.00" either."""
+    return f"{value:z.{digits}f}" if np.isfinite(value) else "-"
+
+
+def _trainings(title: str, trained: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """A block with a row for each model and a column for each thing said of any; nothing without models."""
+    if not trained:
+        return []
+    columns = list(dict.fromkeys(column for about in trained.values() for column in about))
+    rows = [["", *columns]]
+    rows += [[f"  {name}", *(about.get(one, "-") for one in columns)] for name, about in trained.items()]
+    return ["", title, *aligned(rows, right=True)]
 
 
 def under_trained(validation_loss: Sequence[float]) -> bool:

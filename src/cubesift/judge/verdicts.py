@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
+from cubesift.data.aligned import aligned
+
 RULES = {
     "galaxy": "beyond = more extreme than every simulated galaxy: once in ten by chance, of 20; - = of few",
     "correlation": "beyond = off by more than 0.05 at some distance up to 8 spaxels",
@@ -152,12 +154,7 @@ def table_of(rows: list[Row], head: str) -> str:
         )
         for row in rows
     ]
-    widths = [max(len(cell[column]) for cell in cells) for column in range(len(cells[0]))]
-    lines = [head, ""]
-    lines += [
-        "  ".join(word.ljust(width) for word, width in zip(cell, widths, strict=True)).rstrip()
-        for cell in cells
-    ]
+    lines = [head, "", *aligned(cells)]
     beyond = sum(row.within is False for row in rows)
     judged = sum(row.within is not None for row in rows)
     lines += ["", f"{beyond} of {judged} rows are beyond the real thing."]

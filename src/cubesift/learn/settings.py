@@ -73,6 +73,11 @@ class Training:
         return self.system in ("pca2d", "ae2d", "linear")
 
     @property
+    def closed_form(self) -> bool:
+        """Whether it is a linear model, found without epochs: a control, no network."""
+        return self.system in ("linear", "cube-pca")
+
+    @property
     def batch_size(self) -> int:
         """Galaxies per step."""
         return self.batch or (50 if self.system == "cae2d" else 10)
