@@ -12,7 +12,7 @@ from cubesift.contenders import contender, contenders_of
 from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample
-from cubesift.data.store import read_json, write_json
+from cubesift.data.store import read_json, read_parquet, write_json
 from cubesift.errors import CubesiftError
 from cubesift.judge.lineflux import line_flux
 from cubesift.judge.rebuilt import Contender, Known, measure_all, report_weights, summed_error
@@ -155,11 +155,15 @@ def test_a_run_that_was_simulated_and_trained_has_its_table(
     shutil.copytree(undisturbed.path, run.path)
     shutil.copytree(survey.path / "simulated", run.path / "simulated")
     shutil.copy(survey.truth_galaxies, run.truth_galaxies)
-    text = judge_table1(run).read_text()
+    path = judge_table1(run)
+    text = path.read_text()
     for name in ("mean cube", "cae2d", "pca2d", "noise-free truth", "mean redshift"):
         assert line_of(text, f"  {name}")
     assert "CPU-s/galaxy/epoch" in text
     assert "(clock)" not in text
+    kept, _ = read_parquet(path.with_suffix(".parquet"))
+    assert kept["model"].tolist() == ["noise-free truth", "mean redshift", "mean cube", "cae2d", "pca2d"]
+    assert f"{kept['recon MAE'][3]:.0f}" in line_of(text, "  cae2d")
     with pytest.raises(CubesiftError, match="no model of samples 'nobody' that held galaxies out"):
         judge_table1(run, "nobody")
     assert "no model" in refusal("judge", "table1", run.path, "--recipe", "nobody")

@@ -69,6 +69,8 @@ def judge_planted(run: Path | str | Run) -> None:
 def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     """Print the paper's table 1 for the run's models of one recipe's samples; returns where it is kept.
 
+    Beside the text lie its numbers, as Parquet.
+
     Only models that held galaxies out are asked, and about those galaxies alone; the others are named. Beside
     them stand the mean cube, the noise-free truth, and a constant redshift.
 
@@ -76,7 +78,7 @@ def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
         CubesiftError: no such models, or no simulated survey to know the truth of.
     """
     from cubesift.contenders import contenders_of
-    from cubesift.data.store import written_beside
+    from cubesift.data.store import Provenance, fingerprint, write_parquet, written_beside
     from cubesift.judge.table1 import judge_models
 
     run = as_run(run)
@@ -86,5 +88,6 @@ def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     path = run.path / f"table1-{asked.recipe}.txt"
     with written_beside(path) as partial:
         partial.write_text(table.text() + "\n", encoding="utf-8")
+    write_parquet(path.with_suffix(".parquet"), table.columns(), Provenance("judge", fingerprint(path.stem)))
     say(table.text())
     return path

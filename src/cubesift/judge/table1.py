@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cubesift.data.aligned import aligned
+from cubesift.data.store import Columns
 from cubesift.judge.lineflux import LINES
 from cubesift.judge.rebuilt import (
     BRIGHT,
@@ -23,6 +24,9 @@ from cubesift.judge.rebuilt import (
 FELL = 0.005  # of the validation loss over the last epochs: more than that is called under-trained
 LAST = 5  # epochs, all at the last rate
 MEASURES = ("recon MAE", "error", "z MSE", "z NMAD", "z out")
+DIGITS = (0, 3, 5, 4, 2)
+OF_LINE = ("median", "10th", "spaxels")
+_OF_LINES = [f"{line} {what}" for line in LINES for what in OF_LINE]
 
 
 @dataclass(frozen=True)
@@ -64,17 +68,29 @@ class Table1:
     floor: Sequence[float]  # summed |noise-free truth - input| of each galaxy
     constant: tuple[float, float, float]  # redshift by the mean of the training set
 
+    def columns(self) -> Columns:
+        """A row for every contender, the truth and the mean redshift: what `text` says of them, unrounded."""
+        blank = dict.fromkeys((*MEASURES, *_OF_LINES), np.nan)
+        rows = [
+            {"model": "noise-free truth", "control": True, **blank, "recon MAE": float(np.mean(self.floor))},
+            {"model": "mean redshift", "control": True, **blank, **_by_name(self.constant)},
+        ]
+        rows += [
+            {"model": one.name, "control": one.control, **self._values(one)} for one in self.trial.contenders
+        ]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
     def text(self) -> str:
         """Blocks of aligned text: what was measured, how it was trained, who was not asked."""
         networks = [one for one in self.trial.contenders if not one.control]
         controls = [one for one in self.trial.contenders if one.control]
         blank = [""] * (len(MEASURES) + 3 * len(LINES))
-        known = ["", "", *_redshift(self.constant), *blank[len(MEASURES) :]]
+        known = ["", "", *map(_number, self.constant, DIGITS[2:]), *blank[len(MEASURES) :]]
         floor = [_number(float(np.mean(self.floor)), 0), *blank[1:]]
         header = [[""] + [""] * len(MEASURES), ["", *MEASURES]]
         for line in LINES:
             header[0] += [line, "", ""]
-            header[1] += ["median", "10th", "spaxels"]
+            header[1] += OF_LINE
         rows = [*header, *([["networks", *blank]] if networks else [])]
         rows += [self._row(one) for one in networks]
         rows += [["controls", *blank], ["  mean redshift", *known]]
@@ -112,18 +128,24 @@ class Table1:
         ]
 
     def _row(self, contender: Contender) -> list[str]:
+        values = self._values(contender)
+        digits = (*DIGITS, *[2] * len(_OF_LINES))
+        cells = [_number(value, places) for value, places in zip(values.values(), digits, strict=True)]
+        return [f"  {contender.name}", *cells]
+
+    def _values(self, contender: Contender) -> dict[str, float]:
         measures = self.measured[contender.name]
-        row = [f"  {contender.name}", _number(float(np.mean(measures.mae)), 0)]
-        row += [_number(float(np.median(measures.error)), 3), *_redshift(measures.redshift())]
+        values = {"recon MAE": float(np.mean(measures.mae)), "error": float(np.median(measures.error))}
+        values |= _by_name(measures.redshift())
         for line in LINES:
             ratios = measures.lines.get(line) or [np.nan]
-            row += [_number(float(value), 2) for value in (np.median(ratios), np.percentile(ratios, 10))]
-            row.append(_number(measures.scatter(line), 2))
-        return row
+            of_line = (np.median(ratios), np.percentile(ratios, 10), measures.scatter(line))
+            values |= {f"{line} {what}": float(one) for what, one in zip(OF_LINE, of_line, strict=True)}
+        return values
 
 
-def _redshift(measures: tuple[float, float, float]) -> list[str]:
-    return [_number(value, digits) for value, digits in zip(measures, (5, 4, 2), strict=True)]
+def _by_name(redshift: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(MEASURES[2:], redshift, strict=True))
 
 
 def _number(value: float, digits: int) -> str:
