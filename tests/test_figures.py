@@ -13,6 +13,7 @@ from PIL import Image
 
 from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.run import Run
+from cubesift.data.samples import Samples
 from cubesift.data.store import write_json
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
@@ -22,7 +23,7 @@ from cubesift.explore.charts import Plane, embedding_maps
 from cubesift.explore.figures import Panel, Spectrum, map_row
 from cubesift.explore.paper import Redshifts, redshift_panels, spectrum_by_models
 from cubesift.explore.printed import edge_spaxel, printed_figures, save_figure
-from cubesift.explore.reading import Findings
+from cubesift.explore.reading import Findings, histories, model_to_draw, typical_error
 from cubesift.explore.report import write_report
 from cubesift.explore.settings import Reporting
 from cubesift.learn.embed import LINE, PAPERS, channel_to_keep
@@ -118,11 +119,16 @@ def test_a_cross_fit_shows_each_redshift_once_beside_a_model_that_saw_all(tmp_pa
     guess = rows.redshift + np.where(held_out, 0.01, 0.0)
     changed = replace(rows, fold=fold, held_out=held_out, redshift_predicted=guess)
     changed.save(run.embeddings("cross"))
+    for part, mean in (("fold-0", 0.03), ("fold-1", 0.05)):
+        record = {"settings": {"system": "cube-ae"}, "redshift": [mean, 0.01]}
+        write_json(run.model("cross", part) / "model.json", record)
     score_galaxies(run, Detection(maps=()))
     said = {name: (figure, caption) for name, figure, caption in printed_figures(Findings.read(run))}
     figure, caption = said["figure-5a"]
     assert figure.axes[0].get_title("left") == "cross, 9 galaxies"
     assert "cross: MSE 0.0001" in words(figure)
+    guessed = np.where(np.arange(9) % 2, 0.05, 0.03) - plain.redshift
+    assert f"always 0.030 to 0.050: MSE {np.mean(guessed**2):.2g}" in words(figure)
     assert "but plain learned from all of them" in caption
 
 
@@ -145,9 +151,40 @@ def test_what_has_no_layers_is_not_drawn_as_a_network(found: Findings) -> None:
 
 def test_a_guess_that_knows_only_the_mean_stands_beside_the_model() -> None:
     known = np.array([0.02, 0.04, 0.06])
-    shown = Redshifts("cae2d", known, known + 0.001, 0.04)
+    shown = Redshifts("cae2d", known, known + 0.001, np.full(3, 0.04))
     assert shown.errors == (pytest.approx(1e-6), pytest.approx(0.0008 / 3))
     assert "always 0.040: MSE 0.00027" in words(redshift_panels([shown, shown]))
+
+
+def test_a_redshift_beyond_all_reason_is_counted_at_the_edge() -> None:
+    known = np.array([0.02, 0.04, 0.06])
+    figure = redshift_panels([Redshifts("cae2d", known, np.array([0.02, 3.0, 0.06]), np.full(3, 0.04))])
+    assert "1 above the frame" in words(figure)
+    assert figure.axes[0].get_ylim()[1] < 0.1
+
+
+def test_the_best_network_is_drawn_whatever_the_baseline_does(tmp_path: Path) -> None:
+    for model in ("bad", "good", "linear"):
+        run = write_run(tmp_path, count=2, model=model)
+        system = "linear" if model == "linear" else "pca2d"
+        write_json(run.model(model) / "model.json", {"settings": {"system": system}})
+    rebuilt = {model: Reconstructions.open(run.reconstructions(model)) for model in ("bad", "good", "linear")}
+    for model, factor in (("bad", 3), ("good", 2)):
+        for name in names_of(2):
+            one = rebuilt[model].read(name)
+            rebuilt[model].write(name, replace(one, error=factor * one.error), {})
+    assert typical_error(rebuilt["bad"]) == pytest.approx(3 * typical_error(rebuilt["linear"]))
+    given = dict.fromkeys(rebuilt, Samples.open(run.samples("paper")))
+    assert model_to_draw(run, rebuilt, given) == "good"
+    assert model_to_draw(run, rebuilt, {"linear": given["linear"]}) == "linear"
+
+
+def test_what_was_found_in_closed_form_has_no_training_curve(tmp_path: Path) -> None:
+    for model, rate in (("linear", 0.0), ("pca2d", 0.001)):
+        folder = tmp_path / "models" / model / "split"
+        folder.mkdir(parents=True)
+        (folder / "history.csv").write_text(f"epoch,learning_rate,train_loss\n1,{rate},0.5\n")
+    assert list(histories(Run(tmp_path))) == ["pca2d, split"]
 
 
 def test_reconstructions_of_one_spectrum_share_the_scale_of_flux() -> None:
@@ -203,3 +240,5 @@ def test_the_report_shows_the_figures_and_writes_them_beside_itself(found: Findi
         assert (found.run.figures / f"{name}.png").exists()
         assert (found.run.figures / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
         assert f'alt="Figure {name.removeprefix("figure-")}"' in page
+    write_report(found.run, Reporting(galaxies=0, figures=False))
+    assert not list(found.run.figures.iterdir())

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cubesift.data.maps import EmbeddingMap
+from cubesift.data.maps import MDS_MOST, EmbeddingMap
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
 from cubesift.detect import manifold
-from cubesift.detect.manifold import MAPS, draw_maps, map_of
+from cubesift.detect.manifold import MAPS, draw_maps, map_of, maps_left_out
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError
@@ -75,6 +75,17 @@ def test_a_graph_in_pieces_is_said_instead_of_warned_of() -> None:
     for method in manifold.ON_A_GRAPH:
         assert map_of(vectors, method, 5, 0)[1]["pieces"] == 2
         assert map_of(vectors, method, 40, 0)[1]["pieces"] == 1
+
+
+def test_thousands_of_galaxies_have_no_map_that_looks_at_every_pair(tmp_path: Path) -> None:
+    run, settings = Run(tmp_path), Detection(maps=("pca", "mds"))
+    write_embeddings(run, np.random.default_rng(8).normal(size=(MDS_MOST + 1, 2)))
+    run.map("pca2d", "mds").parent.mkdir()
+    run.map("pca2d", "mds").write_text("of fewer galaxies, before")
+    draw_maps(run, settings, ["pca2d"])
+    assert [path.name for path in (run.path / "maps").iterdir()] == ["pca2d.pca.parquet"]
+    assert "no map by MDS" in maps_left_out(settings, MDS_MOST + 1)[0]
+    assert not maps_left_out(settings, MDS_MOST)
 
 
 def test_the_seed_and_the_parameters_stay_with_the_map(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Page(HTMLParser):
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a ranking, a history, a rejected file and a report."""
     run = write_run(tmp_path_factory.mktemp("told") / "sky", count=9)
-    settings: dict[str, Any] = {"epochs": 2}
+    settings: dict[str, Any] = {"system": "pca2d", "epochs": 2}
     model = {"settings": settings, "train": names_of(7), "side": 16, "grid": {"size": 1024}}
     write_json(
         run.model("pca2d") / "model.json", {**model, "provenance": Provenance("train", "0", {}).to_dict()}

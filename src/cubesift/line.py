@@ -215,9 +215,11 @@ def embed(
 def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | None = None) -> None:
     """Rank galaxies and spaxels by all models, or by those named; by none, each cube alone."""
     from cubesift.detect.consensus import said_of
+    from cubesift.detect.manifold import maps_left_out
     from cubesift.detect.score import score_galaxies
 
-    for words in said_of(score_galaxies(as_run(run), settings, models)):
+    outliers = score_galaxies(as_run(run), settings, models)
+    for words in [*said_of(outliers), *maps_left_out(settings, len(outliers.galaxies["plateifu"]))]:
         say(words)
 
 

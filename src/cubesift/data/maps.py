@@ -11,6 +11,8 @@ import numpy as np
 
 from cubesift.data.store import Provenance, read_about, read_parquet, write_parquet
 
+MDS_MOST = 4000  # galaxies: MDS looks at every pair in every round, some 100 s of one core for so many
+
 
 @dataclass
 class EmbeddingMap:

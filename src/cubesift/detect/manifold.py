@@ -16,7 +16,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import kneighbors_graph
 
 from cubesift.data.embeddings import Embeddings
-from cubesift.data.maps import EmbeddingMap
+from cubesift.data.maps import MDS_MOST, EmbeddingMap
 from cubesift.data.run import Run
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.detect.fold import latent_spread
@@ -32,6 +32,8 @@ Places = tuple[np.ndarray, dict[str, Any]]  # (n, 2), and the parameters that ma
 
 def draw_maps(run: Run, settings: Detection, models: Sequence[str]) -> None:
     """Write `maps/<model>.<method>.parquet` for every model and every method of the settings, and no others.
+
+    None where all galaxies lie in one place or are fewer than 8, and none by MDS above `MDS_MOST` galaxies.
 
     Raises:
         CubesiftError: a method's package is not installed.
@@ -52,11 +54,21 @@ def draw_maps(run: Run, settings: Detection, models: Sequence[str]) -> None:
         if settings.distance == "robust":
             vectors = vectors / latent_spread(vectors)
         for method in settings.maps:
+            if method == "mds" and len(vectors) > MDS_MOST:
+                remove(run.map(model, method))
+                continue
             places, used = map_of(vectors, method, settings.neighbours, settings.maps_seed)
             about = {"model": model, "fold": str(embeddings.fold[0]), "method": method}
             about |= {"distance": settings.distance, **used}
             made = Provenance("detect", fingerprint(about), {"embeddings": embeddings.provenance.id})
             EmbeddingMap(embeddings.plateifu, places, about, made).save(run.map(model, method))
+
+
+def maps_left_out(settings: Detection, galaxies: int) -> list[str]:
+    """What `draw_maps` does without for so many galaxies, in words."""
+    if "mds" not in settings.maps or galaxies <= MDS_MOST:
+        return []
+    return [f"no map by MDS: it looks at every pair, and {galaxies:,} galaxies are more than {MDS_MOST:,}"]
 
 
 def map_of(vectors: np.ndarray, method: str, neighbours: int, seed: int) -> Places:
@@ -98,7 +110,7 @@ def mds(vectors: np.ndarray, neighbours: int, seed: int) -> Places:
     """The places whose distances come nearest to those in the embedding (metric MDS, Kruskal 1964).
 
     By SMACOF from the principal components, so without chance. It looks at every pair: 25 s for 2,000
-    galaxies on one core.
+    galaxies on one core, which is why `draw_maps` does without it above `MDS_MOST`.
     """
     start, _ = pca(vectors, neighbours, seed)
     real = pairwise_distances(vectors)

@@ -11,9 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 
-from cubesift.explore.figures import GREEN, INK, ORANGE, QUIET, SMALL
-
-BLUE = "#0072b2"
+from cubesift.explore.figures import BLUE, GREEN, INK, ORANGE, QUIET, SMALL
 
 
 @dataclass(frozen=True)

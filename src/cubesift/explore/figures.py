@@ -19,6 +19,7 @@ ORANGE, BLUE, VERMILLION, GREEN = "#e69f00", "#0072b2", "#d55e00", "#009e73"
 INK, QUIET, RULE = "#1d2430", "#6b7684", "#c9d0d8"
 FLUX_UNIT = "10⁻¹⁷ erg/s/cm²/Å/spaxel"
 SMALL = 8.5  # points
+NOTHING = "#b9c0c8"  # of a map, where nothing was observed: on no scale of colours
 
 # SDSS's colour scales for i, r, g are 4.9, 5.7, 7.8 on f_nu (Lupton+2004, idlutils); on f_lambda times
 # wavelength squared, relative to g.
@@ -123,7 +124,7 @@ def map_row(panels: Sequence[Panel], spaxel: float, marks: Sequence[Mark] = ()) 
             interpolation="nearest",
         )
         axes.set_title(panel.title, fontsize=10, color=INK, pad=5)
-        axes.set_facecolor("#f1f3f5")
+        axes.set_facecolor(NOTHING)
         axes.tick_params(labelsize=SMALL - 1, colors=QUIET, length=2.5, labelleft=column == 0, pad=2)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

@@ -23,31 +23,34 @@ class Line:
     emission: bool = True
 
 
+# Those that tell most come first: where there is no room, the last go without a name.
 # Emission: vacuum wavelengths of MaNGA's data analysis pipeline; absorption: SDSS's table of lines, vacuum.
 LINES = (
+    Line("Hα [N II]", (6549.86, 6564.61, 6585.27)),
+    Line("[O III]", (4960.30, 5008.24)),
     Line("[O II]", (3727.09, 3729.88)),
-    Line("[Ne III]", (3869.86,)),
+    Line("Hβ", (4862.68,)),
+    Line("Mg b", (5176.7,), emission=False),
+    Line("Na D", (5895.6,), emission=False),
+    Line("[S II]", (6718.30, 6732.67)),
     Line("K", (3934.78,), emission=False),
     Line("H", (3969.59,), emission=False),
-    Line("Hδ", (4102.89,)),
-    Line("Hγ", (4341.68,)),
-    Line("He II", (4687.02,)),
-    Line("Hβ", (4862.68,)),
-    Line("[O III]", (4960.30, 5008.24)),
-    Line("Mg b", (5176.7,), emission=False),
-    Line("He I", (5877.25,)),
-    Line("Na D", (5895.6,), emission=False),
-    Line("[O I]", (6302.05,)),
-    Line("Hα [N II]", (6549.86, 6564.61, 6585.27)),
-    Line("[S II]", (6718.30, 6732.67)),
-    Line("[Ar III]", (7137.76,)),
     Line("[S III]", (9071.1, 9533.2)),
+    Line("Hγ", (4341.68,)),
+    Line("Hδ", (4102.89,)),
+    Line("[O I]", (6302.05,)),
+    Line("[Ar III]", (7137.76,)),
+    Line("[Ne III]", (3869.86,)),
+    Line("He II", (4687.02,)),
+    Line("He I", (5877.25,)),
 )
+MOST_ROWS = 2  # of names above a spectrum
+APART = 4.0  # points between two names
 EMISSION, ABSORPTION = "#7a8794", "#b9a07a"
 
 
 def mark_lines(axes: Axes, redshift: float, width: float, named: bool = True) -> None:
-    """Thin lines at every line within the axes, and their names above, in as few rows as they need.
+    """Thin lines at every line within the axes, and above them the names that two rows have room for.
 
     Args:
         axes: with its x limits (angstrom) set.
@@ -56,7 +59,9 @@ def mark_lines(axes: Axes, redshift: float, width: float, named: bool = True) ->
         named: whether the names are written.
     """
     left, right = axes.get_xlim()
-    spans, labels = [], []
+    gap = APART / width * (right - left)
+    spans: list[tuple[float, float]] = []
+    labels = []
     for line in LINES:
         shown = [wave * (1 + redshift) for wave in line.wavelengths if left < wave * (1 + redshift) < right]
         if not shown:
@@ -69,9 +74,10 @@ def mark_lines(axes: Axes, redshift: float, width: float, named: bool = True) ->
         half = text_width(line.label) / width * (right - left) / 2
         # A label near the edge moves in, so that it does not stand out over the axes.
         middle = min(max(sum(shown) / len(shown), left + half), right - half)
-        spans.append((middle - half, middle + half))
-        labels.append((middle, line.label, colour))
-    gap = 0.006 * (right - left)
+        span = (middle - half, middle + half)
+        if max(rows_apart([*spans, span], gap)) < MOST_ROWS:
+            spans.append(span)
+            labels.append((middle, line.label, colour))
     for (middle, label, colour), row in zip(labels, rows_apart(spans, gap), strict=True):
         axes.annotate(
             label,

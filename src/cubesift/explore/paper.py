@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cubesift.explore.figures import (
+    BLUE,
     FLUX_UNIT,
     INK,
+    ORANGE,
     QUIET,
     SMALL,
     VERMILLION,
@@ -24,7 +26,7 @@ from cubesift.explore.figures import (
 )
 from cubesift.explore.lines import mark_lines
 
-BLUE, GREY = "#0072b2", "#5d6773"
+GREY = "#5d6773"
 WIDE = 11.0  # inches
 
 
@@ -117,7 +119,7 @@ class Redshifts:
     title: str
     known: np.ndarray  # (n,) of the catalogue
     predicted: np.ndarray  # (n,)
-    constant: float  # the guess that knows only the mean of the galaxies learned from
+    constant: np.ndarray  # (n,) the mean of the galaxies that the model, or its fold, learned from
 
     @property
     def errors(self) -> tuple[float, float]:
@@ -138,23 +140,37 @@ def redshift_panels(shown: Sequence[Redshifts]) -> Figure:
         rows, columns, left=0.65 / wide, right=1 - 0.15 / wide, top=1 - 0.35 / high, bottom=0.5 / high,
         wspace=0.18, hspace=0.3,
     )  # fmt: skip
-    every = np.concatenate([np.concatenate([one.known, one.predicted]) for one in shown])
-    low, high_end = float(every.min()), float(every.max())
-    room = 0.06 * (high_end - low) or 0.01
-    span = (low - room, high_end + 4 * room)  # the legend stands above
+    # One galaxy that a model has never seen the like of would squeeze all others into a corner.
+    known = np.concatenate([one.known for one in shown])
+    reach = float(np.ptp(known)) or 0.01
+    span = (float(known.min()) - 0.3 * reach, float(known.max()) + 0.6 * reach)  # the legend stands above
     for number, one in enumerate(shown):
         axes = figure.add_subplot(grid[divmod(number, columns)])
         model, constant = one.errors
+        guesses = np.unique(one.constant)
+        said = f"{guesses[0]:.3f}" if len(guesses) == 1 else f"{guesses[0]:.3f} to {guesses[-1]:.3f}"
         axes.plot(span, span, color=VERMILLION, linewidth=1.0, label="perfect", zorder=1)
-        axes.axhline(
-            one.constant, color=GREY, linewidth=1.0, linestyle=(0, (5, 3)), zorder=1,
-            label=f"always {one.constant:.3f}: MSE {constant:.2g}",
-        )  # fmt: skip
-        many = len(one.known) > 300
+        for guess in guesses:
+            axes.axhline(
+                guess, color=GREY, linewidth=1.0 / len(guesses) ** 0.5, linestyle=(0, (5, 3)), zorder=1
+            )
+        axes.lines[-1].set_label(f"always {said}: MSE {constant:.2g}")
+        inside = (one.predicted > span[0]) & (one.predicted < span[1])
+        size, clear = (6, 0.4) if len(one.known) > 300 else (18, 0.8)
         axes.scatter(
-            one.known, one.predicted, s=6 if many else 18, color=BLUE, alpha=0.4 if many else 0.8,
-            linewidths=0, label=f"{one.title}: MSE {model:.2g}", zorder=2,
+            one.known[inside], one.predicted[inside], s=size, color=BLUE, alpha=clear, linewidths=0, zorder=2,
+            label=f"{one.title}: MSE {model:.2g}",
         )  # fmt: skip
+        for marker, edge, beyond in (
+            ("^", 0.98, one.predicted >= span[1]),
+            ("v", 0.02, one.predicted <= span[0]),
+        ):
+            if beyond.any():
+                at = span[0] + edge * (span[1] - span[0])
+                axes.scatter(
+                    one.known[beyond], np.full(beyond.sum(), at), s=26, marker=marker, color=ORANGE, zorder=3,
+                    label=f"{beyond.sum()} {'above' if marker == '^' else 'below'} the frame",
+                )  # fmt: skip
         axes.set_xlim(*span)
         axes.set_ylim(*span)
         axes.set_aspect("equal")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from cubesift.data.embeddings import Embeddings
+from cubesift.data.embeddings import Embeddings, Reconstructions
 from cubesift.data.store import read_json, written_beside
 from cubesift.data.wavelength import STEP
 from cubesift.errors import CubesiftError
@@ -17,9 +17,10 @@ from cubesift.explore.blocks import Network, building_blocks
 from cubesift.explore.figures import FLUX_UNIT, Panel, Spectrum, map_row, symmetric
 from cubesift.explore.paper import Look, Redshifts, images_with_spectra, redshift_panels, spectrum_by_models
 from cubesift.explore.pictures import DPI, marks_of, spectra_to_show
-from cubesift.explore.reading import Findings
+from cubesift.explore.reading import LINEAR, Findings, is_linear, typical_error
 
 Printed = tuple[str, Figure, str]  # name of the file, figure, caption
+Baseline = tuple[str, Reconstructions]  # a linear model's name, and what it rebuilt
 
 
 def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
@@ -65,9 +66,11 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
             "Dashed: the guess that knows only the mean redshift of the galaxies learned from. MSE: mean "
             "squared error.",
         )
-    if (figure := _figure_5b(findings, chosen)) is not None:
+    linear = _baseline(findings)
+    how_good = _how_good(findings, linear)
+    if (figure := _figure_5b(findings, chosen, linear, how_good)) is not None:
         yield figure
-    yield _figure_6(findings, names[:2])
+    yield _figure_6(findings, names[:2], how_good)
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
@@ -139,7 +142,7 @@ def _networks(findings: Findings) -> list[Network]:
                     )
                 )
     # Fully connected layers, or no layers at all: nothing of the drawing is in them.
-    return [one for one in found if one.system not in ("ae", "cube-ae", "linear", "cube-pca")]
+    return [one for one in found if one.system not in ("ae", "cube-ae", *LINEAR)]
 
 
 def _figure_4(findings: Findings, name: str) -> Printed:
@@ -172,8 +175,9 @@ def _redshifts(findings: Findings) -> list[tuple[Redshifts, bool]]:
         if not rows.any():
             continue
         one = one.where(rows)
-        mean = findings.training_redshift(name, str(one.fold[0]))
-        constant = float(one.redshift.mean()) if mean is None else mean
+        means = {fold: findings.training_redshift(name, fold) for fold in np.unique(one.fold).tolist()}
+        own = float(one.redshift.mean())  # where it was trained in another run, which alone knows its mean
+        constant = np.array([own if (mean := means[fold]) is None else mean for fold in one.fold.tolist()])
         shown.append((Redshifts(name, one.redshift, one.redshift_predicted, constant), unseen))
     return shown
 
@@ -190,29 +194,53 @@ def _seen(shown: Sequence[tuple[Redshifts, bool]]) -> str:
     )
 
 
-def _figure_5b(findings: Findings, name: str) -> Printed | None:
+def _figure_5b(findings: Findings, name: str, linear: Baseline | None, how_good: str) -> Printed | None:
     rebuilt, record = findings.reconstructions.read(name), findings.samples.record(name)
     if rebuilt.line is None or rebuilt.line_model is None:
         return None
     wave = findings.reconstructions.record(name)["line_wave"]
-    # What the sky covers but this channel lacks, and what lies beside the bundle, is left white in all three.
+    # What the sky covers but this channel lacks, and what lies beside the bundle, has no colour in any.
     line = rebuilt.line * record.scale
-    model = np.where(np.isfinite(line), rebuilt.line_model * record.scale, np.nan)
-    both = np.concatenate([line[np.isfinite(line)], model[np.isfinite(line)]])
-    limits = (float(both.min()), float(both.max())) if len(both) else (0.0, 1.0)
-    panels = [
-        Panel("original", line, FLUX_UNIT, limits=limits),
-        Panel(f"reconstructed by {findings.model}", model, FLUX_UNIT, limits=limits),
-        Panel("original − reconstructed", line - model, FLUX_UNIT, "RdBu_r", symmetric(line - model, 1.0)),
-    ]
+    there = np.isfinite(line)
+    models = {findings.model: np.where(there, rebuilt.line_model * record.scale, np.nan)}
+    if linear and name in linear[1] and (own := linear[1].read(name).line_model) is not None:
+        models[linear[0]] = np.where(there, own * record.scale, np.nan)
+    left = {model: line - values for model, values in models.items()}
+    flux, rest = np.array([line, *models.values()]), np.array([*left.values()])
+    limits = (float(flux[:, there].min()), float(flux[:, there].max())) if there.any() else (0.0, 1.0)
+    apart = symmetric(rest, 1.0)
+    panels = [Panel("original", line, FLUX_UNIT, limits=limits)]
+    panels += [Panel(f"by {model}", one, FLUX_UNIT, limits=limits) for model, one in models.items()]
+    panels += [Panel(f"original − {model}", one, FLUX_UNIT, "RdBu_r", apart) for model, one in left.items()]
     said = (
         f"Figure 5b. {name} at {wave:.1f} Å ({record.frame} frame, vacuum; Hα where it can be had): flux and "
-        "its reconstruction on one scale of colour, and the difference on a scale of its own about 0."
+        "its reconstruction on one scale of colour, and the difference on a scale of its own about 0; grey: "
+        f"not observed. {how_good}"
     )
     return "figure-5b", map_row(panels, record.spaxel), said
 
 
-def _figure_6(findings: Findings, names: list[str]) -> Printed:
+def _baseline(findings: Findings) -> Baseline | None:
+    """The linear model of the samples that the drawn network was given, the better one of several."""
+    if is_linear(findings.run, findings.model):
+        return None
+    linear = {
+        name: rebuilt
+        for name, (rebuilt, samples) in findings.by_model().items()
+        if samples.store.path == findings.samples.store.path and is_linear(findings.run, name)
+    }
+    return min(linear.items(), key=lambda item: typical_error(item[1]), default=None)
+
+
+def _how_good(findings: Findings, linear: Baseline | None) -> str:
+    """What the drawn model leaves, beside what the linear one does."""
+    said = f"{findings.model} leaves a mean |model − flux| of {typical_error(findings.reconstructions):.3g}"
+    if linear:
+        said += f", the linear baseline {linear[0]} {typical_error(linear[1]):.3g}"
+    return f"{said} ({FLUX_UNIT}, median over galaxies)."
+
+
+def _figure_6(findings: Findings, names: list[str], how_good: str) -> Printed:
     looks = []
     for name in names:
         record, rebuilt = findings.samples.record(name), findings.reconstructions.read(name)
@@ -232,6 +260,6 @@ def _figure_6(findings: Findings, names: list[str]) -> Printed:
         looks.append(_look(findings, name, tuple(marks), (spectrum,)))
     said = (
         f"Figure 6. The strangest galaxies, {' and '.join(names)}: images, and the spectrum of the strangest "
-        f"spaxel that is kept, with its reconstruction by {findings.model}."
+        f"spaxel that is kept, with its reconstruction by {findings.model}. {how_good}"
     )
     return "figure-6", images_with_spectra(looks), said

@@ -21,6 +21,9 @@ from cubesift.data.samples import Samples
 from cubesift.data.store import Columns, Provenance, read_json
 from cubesift.errors import CubesiftError
 
+LINEAR = ("linear", "cube-pca")  # systems in closed form
+FEW_HUNDRED = 200  # galaxies are enough to tell which model rebuilds best
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -34,7 +37,7 @@ class Findings:
 
     @classmethod
     def read(cls, run: Run, model: str = "") -> Findings:
-        """Open what is there; of several models, by default the one with the most channels.
+        """Open what is there; of several models, by default the one that `model_to_draw` says.
 
         Raises:
             CubesiftError: nothing was detected, or the model is not there.
@@ -47,7 +50,7 @@ class Findings:
             name: Reconstructions.open(run.reconstructions(name or BY_ITSELF)) for name in names or [""]
         }
         given = {name: _samples_of(run, name, one) for name, one in rebuilt.items()}
-        chosen = model or max(sorted(rebuilt), key=lambda name: given[name].grid.size)
+        chosen = model or model_to_draw(run, rebuilt, given)
         return cls(run, outliers, chosen, rebuilt[chosen], given[chosen])
 
     @property
@@ -150,10 +153,40 @@ class Findings:
         return self.run.catalog.exists() and Catalog.load(self.run.catalog).provenance.verb == "simulate"
 
 
+def model_to_draw(run: Run, rebuilt: Mapping[str, Reconstructions], given: Mapping[str, Samples]) -> str:
+    """The best of the models whose samples have the most channels, a network if there is any.
+
+    Losses of two models may be of two kinds; `typical_error` is the same for all.
+    """
+    most = max(samples.grid.size for samples in given.values())
+    finest = sorted(name for name, samples in given.items() if samples.grid.size == most)
+    networks = [name for name in finest if not is_linear(run, name)] or finest
+    if len(networks) == 1:
+        return networks[0]
+    return min(networks, key=lambda name: typical_error(rebuilt[name]))
+
+
+def typical_error(rebuilt: Reconstructions) -> float:
+    """Mean |model - flux| over a galaxy, the median of it over the galaxies, or over some hundred of many."""
+    names = rebuilt.names[:: max(1, len(rebuilt.names) // FEW_HUNDRED)]
+    errors = [
+        rebuilt.store.arrays(name, "error")["error"] * rebuilt.record(name).get("scale", 1.0)
+        for name in names
+    ]
+    means = [float(one[np.isfinite(one)].mean()) for one in errors if np.isfinite(one).any()]
+    return float(np.median(means)) if means else np.inf
+
+
+def is_linear(run: Run, model: str) -> bool:
+    """Whether a model is a linear baseline; one that was trained in another run counts as a network."""
+    paths = sorted(run.path.glob(f"models/{glob.escape(model)}/*/model.json"))
+    return bool(paths) and read_json(paths[0])["settings"]["system"] in LINEAR
+
+
 def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:
     """Columns of each history.csv, by "<model>, <fold>", of a cross-fit their mean over the folds.
 
-    What is not a number becomes nan.
+    What is not a number becomes nan. A model in closed form has one row, at a rate of 0, and is left out.
     """
     found: dict[str, list[Mapping[str, np.ndarray]]] = {}
     for path in sorted(run.path.glob("models/*/*/history.csv")):
@@ -163,7 +196,8 @@ def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:
             columns = {
                 column: np.array([_number(row.get(column)) for row in rows]) for column in rows[0] if column
             }
-            found.setdefault(_training(path), []).append(columns)
+            if np.any(columns.get("learning_rate", 1) != 0):
+                found.setdefault(_training(path), []).append(columns)
     return {name: _mean(parts) for name, parts in found.items()}
 
 

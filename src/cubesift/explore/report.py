@@ -10,6 +10,7 @@ from string import Template
 
 import numpy as np
 
+from cubesift.data.maps import MDS_MOST
 from cubesift.data.run import Run
 from cubesift.data.store import version, written_beside
 from cubesift.explore.charts import embedding_maps, plane_of, training_curves
@@ -192,11 +193,15 @@ def _map(findings: Findings) -> str:
         f"there is room. Distances are measured in all {embeddings.vectors.shape[1]} latents, so a strange "
         "galaxy may lie in the crowd here."
     )
+    if len(names) > MDS_MOST:
+        said += f" Multidimensional scaling looks at every pair, and is left out above {MDS_MOST:,} galaxies."
     return image(data_uri(figure), "galaxies on maps of the embedding", said, wide=True)
 
 
 def _printed(findings: Findings, settings: Reporting) -> str:
     """The figures of the paper, each also written beside the report as PNG and PDF."""
+    for path in findings.run.figures.glob("figure-*.p??"):  # of a report of before, which may show others
+        path.unlink()
     if not settings.figures:
         return ""
     shown = []

@@ -14,7 +14,7 @@ class Reporting:
 
     galaxies: Annotated[int, Field(ge=0, le=40)] = 12  # shown with pictures, the strangest
     spaxels: Annotated[int, Field(ge=0, le=1000)] = 20  # rows of the table of spaxels
-    model: str = ""  # whose reconstructions are drawn; "" = those with the most channels
+    model: str = ""  # whose reconstructions are drawn; "" = the best network's, see `model_to_draw`
     title: str = ""  # "" = the name of the run's folder
     figures: bool = True  # the paper's figures too, in the page and in `figures/`
     typical: str = ""  # plateifu of the galaxy in figures 1, 4 and 5b; "" = of the middle of the ranking
