@@ -1,36 +1,56 @@
 """A training step of each system, as cubesift builds it and as torch's own layers in their defaults do.
 
-    python benchmarks/training.py [batch]
+    python benchmarks/training.py [batch] [system ...]
 
 The same weights and the same batch at 32 x 32 x 4096 on one thread; each in a process of its own, for its
-peak memory. "plain" is contiguous, resizes before it convolves, and keeps what lies between norm, activation
-and pooling. Prints CPU-seconds per galaxy, peak memory less what was there before the first step, and the
-losses of three steps. For cae2d also the multiply-adds against a matrix product's rate.
+peak memory. "plain" is contiguous, resizes before it convolves, keeps what lies between norm, activation and
+pooling, and makes the cube before its loss. Prints CPU-seconds per galaxy, peak memory less what was there
+before the first step, how far the losses of three steps are apart, and the multiply-adds against a matrix
+product's rate; then where our time goes.
 """
 
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
+from cubesift.learn.ae import AE
+from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.checkpoint import build_model
+from cubesift.learn.feed import Galaxy
 from cubesift.learn.products import FromMany, ToMany
 from cubesift.learn.rectify import Rectified
 from cubesift.learn.resize import Resized
 from cubesift.learn.settings import Training
+from cubesift.learn.train import galaxy_errors
 
-SYSTEMS = ("cae2d", "cae3d", "cae1d2d")
+SYSTEMS = ("ae", "cae2d", "cae3d", "cae1d2d")
 SIDE, WAVE = 32, 4096
 STEPS = 3
+PRODUCTS = {
+    "aten::mm",
+    "aten::addmm",
+    "aten::addmm_",
+    "aten::mkldnn_convolution",
+    "aten::convolution_backward",
+}
+PARTS = {  # by the name of the function that a piece of work is part of
+    "the loss, but for its products": ("_FluxError", "_FluxErrorBackward"),
+    "norm, activation, pooling": ("_Rectify", "batch_norm", "elu", "avg_pool"),
+    "shifts of the nine taps": ("_Shift",),
+    "optimizer": ("Optimizer",),
+}
 
 
 def model_settings(system: str) -> Training:
-    """A system at its default sizes."""
-    return Training(system=system)  # type: ignore[arg-type]
+    """A system at its default sizes, every spaxel alike in its loss."""
+    return Training(system=system, loss_map="flat")  # type: ignore[arg-type]
 
 
 def plain(model: nn.Module) -> nn.Module:
@@ -50,8 +70,15 @@ def plain(model: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.contiguous_format)
 
 
+def passed(model: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Latent and cube by torch's own layers, one after the other."""
+    if isinstance(model, AE | CAE2d):
+        return (latent := model.encoder(maps)), model.decoder(latent)
+    return (latent := model.encode(maps)), model.decode(latent)
+
+
 def measure(system: str, kind: str, batch: int) -> None:
-    """Print seconds, memory and losses of a few steps."""
+    """Print seconds, memory and losses of a few steps, then, of ours, the profile of one more."""
     torch.set_num_threads(1)
     model: Any = build_model(model_settings(system), WAVE, SIDE)
     maps = torch.empty(batch, SIDE, SIDE, WAVE).permute(0, 3, 1, 2)
@@ -61,19 +88,51 @@ def measure(system: str, kind: str, batch: int) -> None:
     generator = torch.Generator().manual_seed(1)
     for one in maps:
         one.copy_(torch.rand(SIDE, SIDE, WAVE, generator=generator).permute(2, 0, 1))
+    good, covered = torch.ones(SIDE, SIDE, dtype=torch.bool), torch.ones(WAVE, dtype=torch.bool)
+    galaxies = [Galaxy("", one.permute(1, 2, 0), good, good, covered, 0.0) for one in maps]
     optimizer = torch.optim.Adam(model.train().parameters())
+
+    def step() -> float:
+        if kind == "plain":
+            loss = (passed(model, maps)[1] - maps).abs().mean()
+        else:
+            loss = galaxy_errors(model, model.encode(maps), galaxies).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     losses, seconds = [], []
     for _ in range(STEPS):
         started = time.process_time()
-        loss = (model.decode(model.encode(maps)) - maps).abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        losses.append(step())
         seconds.append(time.process_time() - started)
-        losses.append(loss.item())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(min(seconds[1:]) / batch, peak / 1e6, *losses)
+    if kind == "ours":
+        with profile(activities=[ProfilerActivity.CPU]) as watched:
+            step()
+        print(", ".join(f"{part} {share:.1%}" for part, share in shares(watched.events()).items()))
+
+
+def shares(events: Any) -> dict[str, float]:
+    """Of a step's time, by what it is spent on."""
+    spent = dict.fromkeys(["products", *PARTS, "the rest"], 0.0)
+    for event in events:
+        part = "products" if event.name in PRODUCTS else part_of(event)
+        spent[part] += event.self_cpu_time_total
+    return {part: time / sum(spent.values()) for part, time in spent.items()}
+
+
+def part_of(event: Any) -> str:
+    """The part that an event, or the nearest event it lies in, is named for."""
+    while event is not None:
+        for part, names in PARTS.items():
+            if any(name in event.name for name in names):
+                return part
+        event = event.cpu_parent
+    return "the rest"
 
 
 def product_rate() -> float:
@@ -110,34 +169,38 @@ def multiply_adds(system: str) -> tuple[int, int, int]:
     settings = model_settings(system)
     maps = torch.rand(1, settings.components if settings.on_components else WAVE, SIDE, SIDE)
     with torch.no_grad():
-        model.eval().redshift(latent := model.encode(maps))
-        model.decode(latent)
+        latent, _ = passed(model.eval(), maps)
+        model.redshift(latent)
     forward = sum(one for _, one in done)
     return sum(one.numel() for one in model.parameters()), forward, 3 * forward - done[0][1]
 
 
-def main(batch: int) -> None:
-    rate = product_rate()
-    print(f"batch {batch}, one thread; a matrix product does {rate / 1e9:.0f} G multiply-adds/s")
-    for system in SYSTEMS:
+def main(batch: int, systems: Sequence[str]) -> None:
+    print(f"batch {batch}, one thread")
+    for system in systems:
         parameters, forward, step = multiply_adds(system)
-        said = {}
+        said, rates = {}, [product_rate()]
         for kind in ("plain", "ours"):
             words = [sys.executable, __file__, system, kind, str(batch)]
             done = subprocess.run(words, check=True, capture_output=True, text=True)
-            said[kind] = [float(word) for word in done.stdout.split()]
+            rates.append(product_rate())
+            numbers, *where = done.stdout.splitlines()
+            said[kind] = [float(word) for word in numbers.split()]
         (slow, large, *expected), (fast, small, *losses) = said["plain"], said["ours"]
         apart = max(abs(one - other) / other for one, other in zip(losses, expected, strict=True))
         print(
             f"{system}: {parameters:,} parameters, {forward / 1e9:.2f} G multiply-adds forward; "
             f"CPU-s per galaxy {fast:.3f} of {slow:.3f} ({fast / slow:.2f}); "
             f"peak {small:.2f} of {large:.2f} GB ({small / large:.2f}); losses within {apart:.1e}; "
-            f"{step / fast / rate:.0%} of the product's rate, had it done all {step / 1e9:.1f} G of a step"
+            f"{step / fast / max(rates):.0%} of a matrix product's "
+            f"{max(rates) / 1e9:.0f} G multiply-adds/s, had it done all {step / 1e9:.1f} G of a step"
         )
+        print(f"    of our time: {where[0]}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    words = sys.argv[1:] or ["10"]
+    if "plain" in words or "ours" in words:
+        measure(words[0], words[1], int(words[2]))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+        main(int(words[0]), words[1:] or SYSTEMS)

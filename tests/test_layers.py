@@ -128,7 +128,8 @@ def little_galaxies(side: int, wave: int) -> list[Galaxy]:
 @pytest.mark.parametrize("kind", ["mae", "mse"])
 @pytest.mark.parametrize("system", ["ae", "cae2d"])
 def test_a_loss_needs_no_cube(system: Any, kind: Kind, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fluxerror, "BLOCK", 23)  # the last one is shorter, on both axes
+    for size in ("BLOCK", "WIDE"):
+        monkeypatch.setattr(fluxerror, size, 23)  # the last one is shorter, on both axes
     settings = Training(system=system, loss=kind, components=5, widths=(6,), latent_channels=2)
     model = build_model(settings, 600, 8).train()
     assert isinstance(model, AE | CAE2d)

@@ -14,6 +14,7 @@ from torch import Tensor
 from cubesift.learn.products import Factors
 
 BLOCK = 512  # spaxels, and channels, of a residual that stays in the cache: 1 MB
+WIDE = 1024  # where rows are long: they, and the matrix, are read again for each block
 
 
 @dataclass(frozen=True)
@@ -71,32 +72,33 @@ def walk(
     """The errors, and the slopes of their sum with respect to the wanted ones of rows, matrix and offset."""
     rows, matrix, offset = (given.detach() for given in factors)
     to_rows, to_matrix, to_offset = (
-        torch.zeros_like(given) if asked else None for given, asked in zip(factors, wanted, strict=True)
+        given.new_zeros(given.shape) if asked else None for given, asked in zip(factors, wanted, strict=True)
     )
-    sizes = torch.zeros_like(weights).flatten(1)  # of each spaxel, summed over its channels
-    for channels in blocks(matrix.shape[1]):
+    size = WIDE if matrix.shape[0] > BLOCK else BLOCK
+    sums = weights.new_zeros(weights.flatten(1).shape)  # of each spaxel, summed over its channels
+    for channels in blocks(matrix.shape[1], size):
         some, bias = matrix[:, channels], offset[channels]
         for number, flux in enumerate(target.flux):
             covered = target.covered[number][channels]
-            for spaxels in blocks(sizes.shape[1]):
+            for spaxels in blocks(sums.shape[1], size):
                 at = rows[number].flatten(0, 1)[spaxels]
                 residual = torch.addmm(bias, at, some)
                 residual.sub_(flux.flatten(0, 1)[spaxels, channels], alpha=1 / target.scale)
                 if not covered.all():
                     residual.mul_(covered)
-                size = residual.square() if target.squared else residual.abs()
-                sizes[number, spaxels] += size.sum(dim=1)
-                slope = residual.mul_(2) if target.squared else residual.sign_()
-                weight = weights[number].flatten()[spaxels]
+                missed = residual.square() if target.squared else residual.abs()
+                sums[number, spaxels] += missed.sum(dim=1)
+                weight = weights[number].flatten()[spaxels, None]
+                slope = residual.mul_(2 * weight) if target.squared else residual.sign_().mul_(weight)
                 if to_rows is not None:
-                    to_rows[number].flatten(0, 1)[spaxels].addcmul_(slope @ some.T, weight[:, None])
+                    to_rows[number].flatten(0, 1)[spaxels].addmm_(slope, some.T)
                 if to_matrix is not None:
-                    to_matrix[:, channels].addmm_((at * weight[:, None]).T, slope)
+                    to_matrix[:, channels].addmm_(at.T, slope)
                 if to_offset is not None:
-                    to_offset[channels].addmv_(slope.T, weight)
-    return (sizes * weights.flatten(1)).sum(dim=1), to_rows, to_matrix, to_offset
+                    to_offset[channels] += slope.sum(dim=0)
+    return (sums * weights.flatten(1)).sum(dim=1), to_rows, to_matrix, to_offset
 
 
-def blocks(length: int) -> Iterator[slice]:
+def blocks(length: int, size: int) -> Iterator[slice]:
     """Cut into blocks."""
-    return (slice(start, start + BLOCK) for start in range(0, length, BLOCK))
+    return (slice(start, start + size) for start in range(0, length, size))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TAPS = list(product(range(3), repeat=2))  # (down, across) of a 3 x 3 kernel
+Shift = Callable[[Tensor], Tensor]
 
 
 class Factors(NamedTuple):
@@ -36,9 +38,8 @@ def pixelwise(conv: nn.Conv2d, maps: Float[Tensor, "batch before y x"]) -> Facto
 def around(conv: nn.ConvTranspose2d, maps: Float[Tensor, "batch few y x"]) -> Factors:
     """A 3 x 3 transposed convolution: each pixel's nine neighbours are its row."""
     assert conv.bias is not None
-    rows: Tensor = _Neighbours.apply(maps.movedim(1, -1))  # type: ignore[no-untyped-call]
-    # Transposed: what goes out by the tap above comes in by the tap below.
-    taps = conv.weight.flip(2, 3).permute(2, 3, 0, 1).flatten(0, 2)
+    rows: Tensor = _Shift.apply(maps.movedim(1, -1), neighbours, gathered)  # type: ignore[no-untyped-call]
+    taps = conv.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (tap * few, many)
     return Factors(rows.flatten(3), taps, conv.bias)
 
 
@@ -56,10 +57,10 @@ class FromMany(nn.Module):
     def forward(self, maps: Float[Tensor, "batch many y x"]) -> Float[Tensor, "batch few y x"]:
         """Channels last in memory, on both sides."""
         assert self.conv.bias is not None
-        taps = self.conv.weight.permute(1, 2, 3, 0).flatten(1)  # (many, tap * few)
+        taps = self.conv.weight.permute(2, 3, 0, 1).flatten(0, 2)  # (tap * few, many)
         rows = maps.movedim(1, -1)
-        of_taps = (rows.flatten(0, 2) @ taps).view(*rows.shape[:3], len(TAPS), -1)
-        summed: Tensor = _SummedUp.apply(of_taps)  # type: ignore[no-untyped-call]
+        of_taps = (rows.flatten(0, 2) @ taps.T).view(*rows.shape[:3], len(TAPS), -1)
+        summed: Tensor = _Shift.apply(of_taps, gathered, neighbours)  # type: ignore[no-untyped-call]
         return (summed + self.conv.bias).movedim(-1, 1)
 
 
@@ -76,40 +77,32 @@ class ToMany(nn.Module):
 
 
 def neighbours(rows: Tensor) -> Tensor:
-    """(batch, y, x, few) to (batch, y, x, tap, few): the nine around each pixel, 0 outside."""
+    """(batch, y, x, few) to (batch, y, x, tap, few): what a pixel gets by each tap, 0 from outside.
+
+    By the tap above that is the pixel below, for a transposed convolution sends out by its taps.
+    """
     y, x = rows.shape[1:3]
     padded = functional.pad(rows, (0, 0, 1, 1, 1, 1))
-    return torch.stack([padded[:, down : down + y, across : across + x] for down, across in TAPS], dim=3)
+    return torch.stack([padded[:, 2 - d : 2 - d + y, 2 - a : 2 - a + x] for d, a in TAPS], dim=3)
 
 
-def summed_up(of_taps: Tensor) -> Tensor:
-    """(batch, y, x, tap, few) to (batch, y, x, few): what a pixel gets from the nine around it."""
+def gathered(of_taps: Tensor) -> Tensor:
+    """(batch, y, x, tap, few) to (batch, y, x, few): `neighbours` undone, all that a pixel gave summed up."""
     batch, y, x, _, few = of_taps.shape
     total = of_taps.new_zeros(batch, y + 2, x + 2, few)
-    for tap, (down, across) in enumerate(TAPS):
-        total[:, 2 - down : 2 - down + y, 2 - across : 2 - across + x] += of_taps[:, :, :, tap]
+    for tap, (d, a) in enumerate(TAPS):
+        total[:, 2 - d : 2 - d + y, 2 - a : 2 - a + x] += of_taps[:, :, :, tap]
     return total[:, 1:-1, 1:-1]
 
 
-class _SummedUp(torch.autograd.Function):
-    """`summed_up`; on the way back a tap's slope is that of the pixel it went to."""
+class _Shift(torch.autograd.Function):
+    """`neighbours` or `gathered`: each is the other's way back, its transposed matrix."""
 
     @staticmethod
-    def forward(ctx: Any, of_taps: Tensor) -> Tensor:
-        return summed_up(of_taps)
-
-    @staticmethod
-    def backward(ctx: Any, above: Tensor) -> Any:
-        return neighbours(above).flip(3)
-
-
-class _Neighbours(torch.autograd.Function):
-    """`neighbours`; on the way back a pixel gathers the slopes of those that it was a neighbour of."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        return neighbours(rows)
+    def forward(ctx: Any, given: Tensor, there: Shift, back: Shift) -> Tensor:
+        ctx.back = back
+        return there(given)
 
     @staticmethod
     def backward(ctx: Any, above: Tensor) -> Any:
-        return summed_up(above.flip(3))
+        return ctx.back(above), None, None
