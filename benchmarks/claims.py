@@ -1,0 +1,200 @@
+"""The paper's claims, each held against what was measured here: writes `claims.md` beside this file.
+
+    python -m benchmarks.claims RUN [--recipe paper] [--switches RUN] [--strange RUN]
+
+RUN holds the trained systems (`recipes/paper.toml`); its table 1 is made first where it is missing or older
+than a model. Switches are those of `python -m benchmarks.ablations`, strange galaxies those of a simulated
+survey with stars and blazars after `cubesift detect`. A claim whose models are not there is called not yet
+tested. What counts as held is said in the test, and was settled before the figures were there.
+"""
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.claims_evidence import Evidence, Missing
+from benchmarks.claims_strange import blazars, by_all_models, stars, whatever_the_method
+from benchmarks.claims_switches import checkerboards, dragged_up, mean_and_slope, switch_harms
+from benchmarks.claims_systems import (
+    attributes,
+    better_in_both,
+    easier_to_train,
+    fixed_first_layer,
+    mean_and_slope_first,
+    no_peaks,
+    redshift,
+    repeats,
+    spatial_pattern,
+)
+
+from cubesift.data.run import Run
+from cubesift.data.store import written_beside
+
+Outcome = tuple[str, bool | None]  # the figure; whether the claim held, None = could not be tested here
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says, how it is asked, and who answers."""
+
+    words: str
+    test: str  # with what counts as held
+    ask: Callable[[Evidence], Outcome]
+
+
+CLAIMS = (
+    Claim(
+        "The 3D CAE outperformed the others in both metrics (4.2)",
+        "lowest summed MAE and lowest redshift MSE of the paper's four systems",
+        better_in_both,
+    ),
+    Claim(
+        "None of these models has captured the emission peak (4.2)",
+        "Hα kept, median over galaxies: below 10 % by all four",
+        no_peaks,
+    ),
+    Claim(
+        "Redshift: much better than just guessing the mean (4.2, of the 3D CAE)",
+        "the 3D CAE's redshift MSE on galaxies held out: below half the constant's",
+        redshift,
+    ),
+    Claim(
+        "A reconstructed slice captures the spatial pattern (4.2, of the 3D CAE)",
+        "correlation with the observed map at 5690 to 5790 Å, median over galaxies held out: above 0.9",
+        spatial_pattern,
+    ),
+    Claim(
+        "The embedding predicts attributes of the galaxy (abstract)",
+        "`cubesift judge probes`: columns of the truth read with an R² whose 95 % interval lies above what "
+        "S/N, flux and size give: more than half of the columns, by any of the four",
+        attributes,
+    ),
+    Claim(
+        "The 1D-2D CAE repeats a local jiggling pattern (4.2)",
+        "share of the fine structure of central spectra that repeats every 64 channels: above 10 %, and "
+        "highest of the four",
+        repeats,
+    ),
+    Claim(
+        "The first two components are mean and slope (4.1)",
+        "over spaxels: first code and mean flux |r| > 0.95; slope by the first two codes R² > 0.9",
+        mean_and_slope_first,
+    ),
+    Claim(
+        "PCA-2D is a 2D CAE with a fixed first layer (4.2)",
+        "components and first convolution multiplied out to one: outputs within 0.1 % off the border",
+        fixed_first_layer,
+    ),
+    Claim(
+        "… which reduces the training difficulty a bit (4.2)",
+        "summed MAE of PCA-2D below the 2D CAE's",
+        easier_to_train,
+    ),
+    Claim(
+        "Unpooling by strided transposed convolution leaves checkerboards (3.1)",
+        "pattern of period 2 that reconstructions share: more than twice that with resize, for both systems",
+        checkerboards,
+    ),
+    Claim("ELU works better than ReLU (4.1)", "switch thrown: MAE up, certainly", switch_harms("relu")),
+    Claim(
+        "Average pooling works better than max pooling (4.1)",
+        "switch thrown: MAE up, certainly",
+        switch_harms("max-pooling"),
+    ),
+    Claim(
+        "Batch norm reaches a much better optimum (4.1)",
+        "switch thrown: MAE up, certainly",
+        switch_harms("no-batch-norm"),
+    ),
+    Claim(
+        "MSE drags the whole curve up (4.1)",
+        "median of the central spectrum over the true one: above 1 with MSE, and certainly above MAE's",
+        dragged_up,
+    ),
+    Claim(
+        "MAE has the more accurate mean and slope (4.1)",
+        "median |error| of the central spectrum's level and slope: both certainly smaller than with MSE",
+        mean_and_slope,
+    ),
+    Claim(
+        "The loss in component space does not work as well (4.1)",
+        "switch thrown: MAE up, certainly",
+        switch_harms("components", ("pca2d",)),
+    ),
+    Claim(
+        "Foreground stars dominate the outliers until they are masked (4.3)",
+        "median percentile of galaxies behind stars by every network's reconstruction: 95 or more with stars "
+        "shown, 40 to 60 masked",
+        stars,
+    ),
+    Claim(
+        "A blazar is among the most picked galaxies (4.3)",
+        "median percentile of galaxies with a blazar by every network's reconstruction: 98 or more",
+        blazars,
+    ),
+    Claim(
+        "Several galaxies are far away whatever the method (4.3)",
+        "galaxies in the first 5 % by every score of the networks: more than ten times as many as by chance",
+        whatever_the_method,
+    ),
+    Claim(
+        "Some galaxies are rebuilt badly by all models (4.3)",
+        "galaxies in the worst 5 % of every network: more than ten times as many as by chance",
+        by_all_models,
+    ),
+)
+
+
+def row(claim: Claim, evidence: Evidence) -> tuple[str, str]:
+    """A row of the page, and its verdict."""
+    try:
+        figure, held = claim.ask(evidence)
+        verdict = "could not be tested here" if held is None else "held" if held else "did not hold"
+    except Missing as missing:
+        figure, verdict = f"{missing}", "not yet tested"
+    cells = (one.replace("|", "\\|") for one in (claim.words, claim.test, figure, f"**{verdict}**"))
+    return f"| {' | '.join(cells)} |", verdict
+
+
+def page(evidence: Evidence) -> str:
+    """The whole page, in Markdown."""
+    rows, verdicts = zip(*(row(claim, evidence) for claim in CLAIMS), strict=True)
+    counted = ", ".join(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
+    return "\n".join(
+        [
+            "# The paper's claims",
+            "",
+            f"{len(CLAIMS)} claims of *Dimensionality Reduction of Astronomical Spectroscopic Data using "
+            f"Autoencoders*, by section, on simulated galaxies: {counted}.",
+            "",
+            evidence.about(),
+            "",
+            "| the paper | test: what counts as held | figure | verdict |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--recipe", default="paper", help="whose samples the systems learned from")
+    parser.add_argument("--switches", type=Path, help="the run of benchmarks/ablations.py")
+    parser.add_argument("--strange", type=Path, help="a simulated survey after `cubesift detect`")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("claims.md"))
+    said = parser.parse_args()
+    switches, strange = (one and Run(one) for one in (said.switches, said.strange))
+    words = page(Evidence(Run(said.run), said.recipe, switches, strange))
+    with written_beside(said.out) as partial:
+        partial.write_text(words, encoding="utf-8")
+    print(words)
+
+
+if __name__ == "__main__":
+    main()
