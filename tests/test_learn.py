@@ -400,6 +400,42 @@ def test_the_first_two_components_count_more_in_the_loss_on_components(sky: Run)
         build_model(replace(QUICK, system="cae2d", loss="components"), WAVE, SIDE)
 
 
+@BOTH
+@pytest.mark.parametrize("name", ["smooth", "report", "flat"])
+def test_a_loss_map_says_how_much_a_corner_counts_beside_the_centre(
+    sky: Run, system: Which, name: Literal["smooth", "report", "flat"]
+) -> None:
+    model = measured(sky, system, loss="mse", loss_map=name)
+    galaxy = as_seen(a_sample(3))
+    right = model.space.maps([galaxy])
+    wrong = [right.clone() for _ in range(2)]
+    wrong[0][:, :, 0, 0] += 10
+    wrong[1][:, :, 4, 4] += 10
+    none, corner, centre = (model.space.errors(one, [galaxy]).item() for one in (right, *wrong))
+    weights = loss.LOSS_MAPS[name](SIDE)
+    assert (corner - none) / (centre - none) == pytest.approx(float(weights[0, 0] / weights[4, 4]), rel=0.2)
+
+
+@BOTH
+def test_the_redshift_moves_a_network_by_its_lambda_and_not_at_0(sky: Run, system: Which) -> None:
+    settings = replace(QUICK, name="head", system=system, epochs=1, retrain_on_all=False)
+    off, slight, strong = (
+        train_model(sky, replace(settings, name=f"head-{weight}", redshift_weight=weight))
+        for weight in (0.0, 0.1, 10.0)
+    )
+    untrained: Any = build_model(settings, WAVE, SIDE)
+
+    def moved(one: Checkpoint, other: Any, part: str) -> float:
+        pairs = zip(getattr(one.model, part).parameters(), getattr(other, part).parameters(), strict=True)
+        return sum(float((a - b).detach().abs().sum()) for a, b in pairs)
+
+    assert np.isnan(off.redshift).all()
+    assert np.isnan(off.history[-1]["redshift_mse"])
+    assert moved(off, untrained, "redshift") == 0
+    assert moved(slight, untrained, "redshift") > 0
+    assert 0 < moved(slight, off.model, "encoder") < moved(strong, off.model, "encoder")
+
+
 def test_a_resized_map_has_no_checkerboard_and_a_strided_one_has(sky: Run) -> None:
     flat = torch.ones(1, 2, 8, 8)
     roughness = []

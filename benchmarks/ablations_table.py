@@ -1,0 +1,283 @@
+"""What `ablations.py` found, as a page: the bases, and what each switch changes, with intervals."""
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from benchmarks.ablations_measured import MEAN, TRUTH
+
+from cubesift.data.store import Columns
+
+DRAWS = 4000
+HOME = "small"  # the samples of the bases
+BLURRED = "small-256"  # channels of 1,100 km/s: they do not resolve a line
+
+ABOUT = """\
+{galaxies} simulated galaxies that were held out, {stars} of them behind a flagged star, at 16 × 16 × 1,024
+in the observed frame (`recipes/ablations.toml`, seed 303). The networks learned from 192 others for the
+paper's 50 epochs, in batches of 10, though its 2D CAE has 50: 1,000 steps, where the paper made 10,000.
+Filters 128 and 64; three seeds of the weights and of the order. `python -m benchmarks.ablations
+runs/ablations` makes all of this.
+
+![What each switch changes](ablations.png)
+
+- Summed MAE: the paper's, |model − input| over a cube, the boundary of 2 spaxels divided by 5, no star
+  patches.
+- Error: mean of (model − noise-free truth)² over the true variance; 1 is an error as large as the noise.
+- Hα kept: its flux over the true one, in galaxies where it has an S/N above 20.
+- Redshift MSE: of the redshift head, against the catalogue."""
+READING = """\
+Changes are in per cent of the base, of Hα in points of per cent. Less is better, but for Hα. Of MAE, error
+and Hα it is the median over pairs of a galaxy and a seed, of the redshift that of the means. In brackets is
+the 95 % interval of 4,000 draws with replacement, each of as many galaxies and, independently, as many
+seeds: it reaches about as far as the three seeds themselves, which are few. **Bold**: no change at all lies
+outside the interval, as it would for one in twenty of switches that do nothing. Where a switch changes the
+samples (rest frame, other channels), voxels are not those of the base: there MAE and error of each galaxy
+are shares of what the mean cube of the same samples leaves of it. With stars shown, samples differ in the
+star patches alone, which are not measured. Channels of 1,100 km/s (256) cannot tell of Hα."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What is thrown, and what the paper says of it ("" = nothing that these measures could tell)."""
+
+    words: str
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of the base's `Training`
+    paper: str = ""
+
+    @property
+    def samples(self) -> str:
+        """Those that its model learns from."""
+        return str(self.changes.get("samples", HOME))
+
+
+@dataclass(frozen=True)
+class Change:
+    """The difference from the base and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out no difference at all."""
+        return self.low > 0 or self.high < 0
+
+
+def median_ratio(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Of pairs, (draw, seed, galaxy), in percent; so are the others."""
+    return 100 * (np.median(after / before, axis=(1, 2)) - 1)
+
+
+def median_difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Of shares."""
+    return 100 * np.median(after - before, axis=(1, 2))
+
+
+def ratio_of_means(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The redshift's error is a mean, as in the paper."""
+    return 100 * (after.mean(axis=(1, 2)) / before.mean(axis=(1, 2)) - 1)
+
+
+Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
+MEASURES: dict[str, tuple[str, Statistic]] = {
+    "mae": ("summed MAE", median_ratio),
+    "error": ("error", median_ratio),
+    "halpha": ("Hα kept", median_difference),
+    "redshift": ("redshift MSE", ratio_of_means),
+}
+
+
+class Measured:
+    """The table of `measure_models`, its galaxies in one order."""
+
+    def __init__(self, table: Columns):
+        self.galaxies = np.unique(table["plateifu"])
+        order = np.argsort(table["plateifu"], kind="stable")
+        table = {key: values[order] for key, values in table.items()}
+        table["redshift"] = (table["own_redshift"] - table["redshift"]) ** 2
+        self.stars = int(table["star"][table["model"] == MEAN + HOME].sum())
+        self._of = {
+            name: {key: table[key][table["model"] == name] for key in MEASURES}
+            for name in np.unique(table["model"]).tolist()
+        }
+
+    def seeds(self, name: str, measure: str) -> np.ndarray:
+        """(seed, galaxy), of the models `name`-0, -1, ...; of one without seeds (1, galaxy)."""
+        if name in self._of:
+            return self._of[name][measure][None]
+        return np.array(
+            [self._of[one][measure] for one in sorted(self._of) if one.rpartition("-")[0] == name]
+        )
+
+    def value(self, name: str, measure: str) -> np.ndarray:
+        """(seed,): the mean over galaxies of MAE and redshift, as in table 1; the median of the others."""
+        found = self.seeds(name, measure)
+        middle = np.mean if measure in ("mae", "redshift") else np.nanmedian
+        return np.asarray(middle(found, axis=1))
+
+    def change(self, base: str, thrown: str, measure: str, samples: str) -> Change | None:
+        """What a switch changes, of pairs of a seed and a galaxy; None where there is nothing to compare.
+
+        MAE and error of a galaxy are in units of what the mean cube of the same samples leaves of it, so that
+        other samples can be compared; on the same samples these units cancel. The interval holds 95 % of what
+        4,000 draws say, each of as many galaxies and as many seeds, with replacement.
+        """
+        before, after = self.seeds(base, measure), self.seeds(thrown, measure)
+        if measure in ("mae", "error"):
+            after = after * self.seeds(MEAN + HOME, measure) / self.seeds(MEAN + samples, measure)
+        known = np.isfinite(before + after).all(axis=0)
+        before, after = before[:, known], after[:, known]
+        seeds, galaxies = after.shape
+        if not galaxies:
+            return None
+        statistic = MEASURES[measure][1]
+        rng = np.random.default_rng(0)
+        chosen = (
+            rng.integers(seeds, size=(DRAWS, seeds, 1)),
+            rng.integers(galaxies, size=(DRAWS, 1, galaxies)),
+        )
+        low, high = np.percentile(statistic(before[chosen], after[chosen]), (2.5, 97.5))
+        return Change(float(statistic(before[None], after[None])[0]), float(low), float(high))
+
+
+Changes = dict[str, dict[str, Change | None]]  # switch -> measure -> what it changes
+
+
+def changes_of(measured: Measured, base: str, switches: Mapping[str, Switch]) -> Changes:
+    """Of the switches of one base that are measured."""
+    found: Changes = {}
+    for name, switch in switches.items():
+        thrown = f"{base}-{name}"
+        if name == "base" or not len(measured.seeds(thrown, "mae")):
+            continue
+        found[name] = {
+            measure: measured.change(f"{base}-base", thrown, measure, switch.samples) for measure in MEASURES
+        }
+        if switch.samples == BLURRED:
+            found[name]["halpha"] = None
+    return found
+
+
+def page(measured: Measured, switches: Mapping[str, Switch], bases: Sequence[str]) -> str:
+    """The whole page, in Markdown."""
+    about = ABOUT.format(galaxies=len(measured.galaxies), stars=measured.stars)
+    blocks = ["# The paper's switches, one thrown at a time", about]
+    blocks += [
+        "## Before any switch",
+        values_table(measured, bases),
+        against_linear(measured, switches, bases),
+    ]
+    for base in bases:
+        found = changes_of(measured, base, switches)
+        blocks += [f"## {base}: what a switch changes", changes_table(found, switches)]
+        blocks += [verdict(found, switches), not_run(found, base, switches)]
+    blocks += ["## How to read it", READING]
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def values_table(measured: Measured, bases: Sequence[str]) -> str:
+    """The values that differences are of, and what can be had and must be beaten."""
+    rows = {
+        "noise-free truth": TRUTH + HOME,
+        "**linear baseline**": f"linear-{HOME}",
+        **{f"{base}, as it stands": f"{base}-base" for base in bases},
+        "mean cube, mean redshift": MEAN + HOME,
+    }
+    lines = [row("", *(head for head, _ in MEASURES.values())), row(*["---"] * (1 + len(MEASURES)))]
+    for words, name in rows.items():
+        cells = []
+        for measure, form in zip(MEASURES, ("{:,.0f}", "{:.1f}", "{:.0%}", "{:.5f}"), strict=True):
+            values = np.sort(measured.value(name, measure))
+            ends = dict.fromkeys(form.format(one) for one in (values[0], values[-1]))
+            cells.append("" if np.isnan(values).any() else " to ".join(ends))
+        lines.append(row(words, *cells))
+    return "\n".join(lines)
+
+
+def against_linear(measured: Measured, switches: Mapping[str, Switch], bases: Sequence[str]) -> str:
+    """How the networks, whatever the switch, do beside the linear baseline of the same samples."""
+    lines = []
+    for measure, (head, _) in MEASURES.items():
+        shares = {}  # of the linear baseline's value, a mean over seeds
+        for base in bases:
+            for name, switch in switches.items():
+                if not len(measured.seeds(f"{base}-{name}", measure)):
+                    continue
+                value = measured.value(f"{base}-{name}", measure).mean()
+                share = value / measured.value(f"linear-{switch.samples}", measure)[0]
+                if np.isfinite(share) and not (measure == "halpha" and switch.samples == BLURRED):
+                    shares[f"{base}, {switch.words}"] = float(share)
+        most = measure == "halpha"  # is best
+        best = (max if most else min)(shares, key=lambda name: shares[name])
+        ahead = sum(share > 1 if most else share < 1 for share in shares.values())
+        lines.append(
+            f"- {head}: {ahead} of {len(shares)} networks do better than the linear baseline; "
+            f"the best of them ({best}) has {shares[best]:.2f} times its value."
+        )
+    return "\n".join(lines)
+
+
+def changes_table(found: Changes, switches: Mapping[str, Switch]) -> str:
+    """A row a switch."""
+    heads = [f"{head}, %" for head, _ in MEASURES.values()]
+    lines = [row("switch", "the paper", *heads), row(*["---"] * (2 + len(MEASURES)))]
+    for name, changes in found.items():
+        cells = []
+        for change in changes.values():
+            if change is None:
+                cells.append("")
+                continue
+            words = f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
+            cells.append(f"**{words}**" if change.certain else words)
+        lines.append(row(switches[name].words, switches[name].paper, *cells))
+    return "\n".join(lines)
+
+
+def verdict(found: Changes, switches: Mapping[str, Switch]) -> str:
+    """Which switches make the summed MAE worse or better, and which the paper sees otherwise."""
+    groups: dict[str, list[str]] = {"worse": [], "better": [], "no difference that can be told": []}
+    against = []
+    for name, changes in found.items():
+        mae, words = changes["mae"], switches[name].words
+        assert mae is not None
+        outcome = (
+            "no difference that can be told" if not mae.certain else "worse" if mae.value > 0 else "better"
+        )
+        groups[outcome].append(words)
+        if switches[name].paper in ("worse", "better") and outcome != switches[name].paper:
+            against.append(words)
+    said = "; ".join(f"{outcome}: {', '.join(words)}" for outcome, words in groups.items() if words)
+    otherwise = f" The paper says otherwise of: {', '.join(against)}." if against else ""
+    return f"By the summed MAE, {said}.{otherwise}"
+
+
+def not_run(found: Changes, base: str, switches: Mapping[str, Switch]) -> str:
+    """Which were not, or not with all seeds."""
+    left = [
+        switch.words
+        for name, switch in switches.items()
+        if name not in (*found, "base") and applies(base, switch)
+    ]
+    return f"Not run to its end: {', '.join(left)}." if left else ""
+
+
+def applies(base: str, switch: Switch) -> bool:
+    """Whether a base has such a switch: only those on codes can compare codes."""
+    return switch.changes.get("loss") != "components" or base == "pca2d"
+
+
+def signed(percent: float) -> str:
+    """With its sign, two digits or the whole number."""
+    digits = 0 if abs(percent) >= 9.95 else 1
+    return f"{percent:+,.{digits}f}".replace("-", "−")
+
+
+def row(*cells: str) -> str:
+    """Of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
