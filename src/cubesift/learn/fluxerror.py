@@ -76,17 +76,20 @@ def walk(
     )
     size = WIDE if matrix.shape[0] > BLOCK else BLOCK
     sums = weights.new_zeros(weights.flatten(1).shape)  # of each spaxel, summed over its channels
+    # Taken once: memory that is given back and asked for again comes page by page.
+    room = rows.new_empty(2, size * size)
     for channels in blocks(matrix.shape[1], size):
         some, bias = matrix[:, channels], offset[channels]
         for number, flux in enumerate(target.flux):
             covered = target.covered[number][channels]
             for spaxels in blocks(sums.shape[1], size):
                 at = rows[number].flatten(0, 1)[spaxels]
-                residual = torch.addmm(bias, at, some)
+                residual, missed = (one[: len(at) * len(bias)].view(len(at), -1) for one in room)
+                torch.addmm(bias, at, some, out=residual)
                 residual.sub_(flux.flatten(0, 1)[spaxels, channels], alpha=1 / target.scale)
                 if not covered.all():
                     residual.mul_(covered)
-                missed = residual.square() if target.squared else residual.abs()
+                (torch.square if target.squared else torch.abs)(residual, out=missed)
                 sums[number, spaxels] += missed.sum(dim=1)
                 weight = weights[number].flatten()[spaxels, None]
                 slope = residual.mul_(2 * weight) if target.squared else residual.sign_().mul_(weight)
