@@ -20,10 +20,11 @@ from cubesift.detect.settings import Detection
 from cubesift.errors import CubesiftError
 from cubesift.explore.blocks import Network, building_blocks
 from cubesift.explore.charts import Plane, embedding_maps
+from cubesift.explore.choosing import model_to_draw, typical_error
 from cubesift.explore.figures import Panel, Spectrum, map_row
 from cubesift.explore.paper import Redshifts, redshift_panels, spectrum_by_models
 from cubesift.explore.printed import edge_spaxel, printed_figures, save_figure
-from cubesift.explore.reading import Findings, histories, model_to_draw, typical_error
+from cubesift.explore.reading import Findings, histories
 from cubesift.explore.report import write_report
 from cubesift.explore.settings import Reporting
 from cubesift.learn.embed import LINE, PAPERS, channel_to_keep
@@ -132,6 +133,13 @@ def test_a_cross_fit_shows_each_redshift_once_beside_a_model_that_saw_all(tmp_pa
     assert "but plain learned from all of them" in caption
 
 
+def test_the_typical_galaxy_is_one_that_the_model_had_not_learned_from(found: Findings) -> None:
+    captions = {name: caption for name, _, caption in printed_figures(found)}
+    assert any(name in captions["figure-4"] for name in names_of(9)[:3])
+    assert "None had learned from it" in captions["figure-4"]
+    assert "in 3 galaxies that it had not learned from" in captions["figure-6"]
+
+
 def test_a_typical_galaxy_that_is_not_there_is_not_silently_another(found: Findings) -> None:
     with pytest.raises(CubesiftError, match="'8485-9999' is not in the ranking"):
         list(printed_figures(found, "8485-9999"))
@@ -173,9 +181,13 @@ def test_the_best_network_is_drawn_whatever_the_baseline_does(tmp_path: Path) ->
         for name in names_of(2):
             one = rebuilt[model].read(name)
             rebuilt[model].write(name, replace(one, error=factor * one.error), {})
-    assert typical_error(rebuilt["bad"]) == pytest.approx(3 * typical_error(rebuilt["linear"]))
+    bad, linear = (typical_error(rebuilt[model], names_of(2)) for model in ("bad", "linear"))
+    assert bad == pytest.approx(3 * linear)
     given = dict.fromkeys(rebuilt, Samples.open(run.samples("paper")))
     assert model_to_draw(run, rebuilt, given) == "good"
+    unseen = Embeddings.load(run.embeddings("bad"))
+    replace(unseen, held_out=np.array([True, False])).save(run.embeddings("bad"))
+    assert model_to_draw(run, rebuilt, given) == "bad"  # what a model learned from tells nothing
     assert model_to_draw(run, rebuilt, {"linear": given["linear"]}) == "linear"
 
 

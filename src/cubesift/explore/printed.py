@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from cubesift.data.embeddings import Embeddings, Reconstructions
+from cubesift.data.embeddings import Embeddings
 from cubesift.data.store import read_json, written_beside
 from cubesift.data.wavelength import STEP
 from cubesift.errors import CubesiftError
+from cubesift.explore.beside import Baseline, baseline, how_good, learned, typical_galaxy
 from cubesift.explore.blocks import Network, building_blocks
+from cubesift.explore.choosing import LINEAR
 from cubesift.explore.figures import FLUX_UNIT, Panel, Spectrum, map_row, symmetric
 from cubesift.explore.paper import Look, Redshifts, images_with_spectra, redshift_panels, spectrum_by_models
 from cubesift.explore.pictures import DPI, marks_of, spectra_to_show
-from cubesift.explore.reading import LINEAR, Findings, is_linear, typical_error
+from cubesift.explore.reading import Findings
 
 Printed = tuple[str, Figure, str]  # name of the file, figure, caption
-Baseline = tuple[str, Reconstructions]  # a linear model's name, and what it rebuilt
 
 
 def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
@@ -28,7 +29,7 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
 
     Args:
         findings: of a run with models.
-        typical: plateifu of the galaxy of figures 1, 4 and 5b; "" = the one in the middle of the ranking.
+        typical: plateifu of the galaxy of figures 1, 4 and 5b; "" = one from the middle of the ranking.
 
     Raises:
         CubesiftError: that galaxy is not in the ranking.
@@ -41,7 +42,7 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
             f"{findings.run.path}: report.typical = {typical!r} is not in the ranking. Name one that is, "
             f"such as {names[len(names) // 2]!r}, or leave it out."
         )
-    chosen = typical or names[len(names) // 2]
+    chosen = typical or typical_galaxy(findings, names)
     looks = [_centre_and_edge(findings, name) for name in dict.fromkeys((chosen, names[-1]))]
     yield (
         "figure-1",
@@ -66,11 +67,11 @@ def printed_figures(findings: Findings, typical: str = "") -> Iterator[Printed]:
             "Dashed: the guess that knows only the mean redshift of the galaxies learned from. MSE: mean "
             "squared error.",
         )
-    linear = _baseline(findings)
-    how_good = _how_good(findings, linear)
-    if (figure := _figure_5b(findings, chosen, linear, how_good)) is not None:
+    linear = baseline(findings)
+    said = how_good(findings, linear)
+    if (figure := _figure_5b(findings, chosen, linear, said)) is not None:
         yield figure
-    yield _figure_6(findings, names[:2], how_good)
+    yield _figure_6(findings, names[:2], said)
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
@@ -157,7 +158,11 @@ def _figure_4(findings: Findings, name: str) -> Printed:
         scale = record.scale
         spectra.append(Spectrum(model, one.flux[0] * scale, one.ivar[0] / scale**2, one.model[0] * scale))
     figure = spectrum_by_models(waves, spectra, frames, redshift)
-    return "figure-4", figure, f"Figure 4. The spectrum at the centre of {name} and its reconstructions."
+    return (
+        "figure-4",
+        figure,
+        f"Figure 4. The spectrum at the centre of {name} and its reconstructions. {learned(findings, name)}",
+    )
 
 
 def _redshifts(findings: Findings) -> list[tuple[Redshifts, bool]]:
@@ -194,7 +199,7 @@ def _seen(shown: Sequence[tuple[Redshifts, bool]]) -> str:
     )
 
 
-def _figure_5b(findings: Findings, name: str, linear: Baseline | None, how_good: str) -> Printed | None:
+def _figure_5b(findings: Findings, name: str, linear: Baseline | None, left_by: str) -> Printed | None:
     rebuilt, record = findings.reconstructions.read(name), findings.samples.record(name)
     if rebuilt.line is None or rebuilt.line_model is None:
         return None
@@ -215,32 +220,12 @@ def _figure_5b(findings: Findings, name: str, linear: Baseline | None, how_good:
     said = (
         f"Figure 5b. {name} at {wave:.1f} Å ({record.frame} frame, vacuum; Hα where it can be had): flux and "
         "its reconstruction on one scale of colour, and the difference on a scale of its own about 0; grey: "
-        f"not observed. {how_good}"
+        f"not observed. {learned(findings, name)} {left_by}"
     )
     return "figure-5b", map_row(panels, record.spaxel), said
 
 
-def _baseline(findings: Findings) -> Baseline | None:
-    """The linear model of the samples that the drawn network was given, the better one of several."""
-    if is_linear(findings.run, findings.model):
-        return None
-    linear = {
-        name: rebuilt
-        for name, (rebuilt, samples) in findings.by_model().items()
-        if samples.store.path == findings.samples.store.path and is_linear(findings.run, name)
-    }
-    return min(linear.items(), key=lambda item: typical_error(item[1]), default=None)
-
-
-def _how_good(findings: Findings, linear: Baseline | None) -> str:
-    """What the drawn model leaves, beside what the linear one does."""
-    said = f"{findings.model} leaves a mean |model − flux| of {typical_error(findings.reconstructions):.3g}"
-    if linear:
-        said += f", the linear baseline {linear[0]} {typical_error(linear[1]):.3g}"
-    return f"{said} ({FLUX_UNIT}, median over galaxies)."
-
-
-def _figure_6(findings: Findings, names: list[str], how_good: str) -> Printed:
+def _figure_6(findings: Findings, names: list[str], left_by: str) -> Printed:
     looks = []
     for name in names:
         record, rebuilt = findings.samples.record(name), findings.reconstructions.read(name)
@@ -260,6 +245,6 @@ def _figure_6(findings: Findings, names: list[str], how_good: str) -> Printed:
         looks.append(_look(findings, name, tuple(marks), (spectrum,)))
     said = (
         f"Figure 6. The strangest galaxies, {' and '.join(names)}: images, and the spectrum of the strangest "
-        f"spaxel that is kept, with its reconstruction by {findings.model}. {how_good}"
+        f"spaxel that is kept, with its reconstruction by {findings.model}. {left_by}"
     )
     return "figure-6", images_with_spectra(looks), said

@@ -20,9 +20,7 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Columns, Provenance, read_json
 from cubesift.errors import CubesiftError
-
-LINEAR = ("linear", "cube-pca")  # systems in closed form
-FEW_HUNDRED = 200  # galaxies are enough to tell which model rebuilds best
+from cubesift.explore.choosing import held_out, model_to_draw
 
 
 @dataclass(frozen=True)
@@ -143,6 +141,11 @@ class Findings:
         mean = read_json(path).get("redshift", [None])[0] if path.exists() else None
         return None if mean is None or not np.isfinite(mean) else float(mean)
 
+    @cached_property
+    def held_out(self) -> dict[str, set[str]]:
+        """Of each model of the ranking the galaxies that it rebuilt without having learned from them."""
+        return {name: held_out(self.run, name) for name in self.models}
+
     def cross_fitted(self) -> list[str]:
         """The models whose folds were asked about the galaxies that they did not learn from."""
         said = {name: Embeddings.load(self.run.embeddings(name)) for name in self.models}
@@ -151,36 +154,6 @@ class Findings:
     def is_simulated(self) -> bool:
         """Whether the catalogue says that its galaxies are on no sky."""
         return self.run.catalog.exists() and Catalog.load(self.run.catalog).provenance.verb == "simulate"
-
-
-def model_to_draw(run: Run, rebuilt: Mapping[str, Reconstructions], given: Mapping[str, Samples]) -> str:
-    """The best of the models whose samples have the most channels, a network if there is any.
-
-    Losses of two models may be of two kinds; `typical_error` is the same for all.
-    """
-    most = max(samples.grid.size for samples in given.values())
-    finest = sorted(name for name, samples in given.items() if samples.grid.size == most)
-    networks = [name for name in finest if not is_linear(run, name)] or finest
-    if len(networks) == 1:
-        return networks[0]
-    return min(networks, key=lambda name: typical_error(rebuilt[name]))
-
-
-def typical_error(rebuilt: Reconstructions) -> float:
-    """Mean |model - flux| over a galaxy, the median of it over the galaxies, or over some hundred of many."""
-    names = rebuilt.names[:: max(1, len(rebuilt.names) // FEW_HUNDRED)]
-    errors = [
-        rebuilt.store.arrays(name, "error")["error"] * rebuilt.record(name).get("scale", 1.0)
-        for name in names
-    ]
-    means = [float(one[np.isfinite(one)].mean()) for one in errors if np.isfinite(one).any()]
-    return float(np.median(means)) if means else np.inf
-
-
-def is_linear(run: Run, model: str) -> bool:
-    """Whether a model is a linear baseline; one that was trained in another run counts as a network."""
-    paths = sorted(run.path.glob(f"models/{glob.escape(model)}/*/model.json"))
-    return bool(paths) and read_json(paths[0])["settings"]["system"] in LINEAR
 
 
 def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:

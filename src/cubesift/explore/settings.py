@@ -17,4 +17,4 @@ class Reporting:
     model: str = ""  # whose reconstructions are drawn; "" = the best network's, see `model_to_draw`
     title: str = ""  # "" = the name of the run's folder
     figures: bool = True  # the paper's figures too, in the page and in `figures/`
-    typical: str = ""  # plateifu of the galaxy in figures 1, 4 and 5b; "" = of the middle of the ranking
+    typical: str = ""  # plateifu of the galaxy in figures 1, 4 and 5b; "" = from the middle of the ranking
