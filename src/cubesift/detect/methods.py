@@ -10,7 +10,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from cubesift.detect.fold import Fold
-from cubesift.detect.reconstruction import high_excess, mean_error
+from cubesift.detect.reconstruction import high_excess, lopsidedness, mean_error
 from cubesift.detect.settings import Detection
 
 TREES, SEED = 300, 0  # of the forest: the same trees for the same galaxies, always
@@ -75,12 +75,18 @@ def badly_rebuilt(fold: Fold, settings: Detection) -> np.ndarray:
     return high_excess(fold.excess, settings.quantile)
 
 
+def badly_rebuilt_on_one_side(fold: Fold, settings: Detection) -> np.ndarray:
+    """How much worse a few spaxels of each galaxy are rebuilt than those opposite them, (n,)."""
+    return lopsidedness(fold.rebuilt)
+
+
 METHODS: Mapping[str, Callable[[Fold, Detection], np.ndarray]] = {
     "neighbours": far_from_neighbours,
     "lof": thinly_surrounded,
     "forest": soon_alone,
     "mahalanobis": far_from_the_middle,
     "reconstruction": badly_rebuilt,
+    "lopsided": badly_rebuilt_on_one_side,
 }
 
 

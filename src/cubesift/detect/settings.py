@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 FEW = 8  # galaxies; with fewer nothing is trained, and every cube is judged by itself
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Method = Literal["neighbours", "lof", "forest", "mahalanobis", "reconstruction"]
+Method = Literal["neighbours", "lof", "forest", "mahalanobis", "reconstruction", "lopsided"]
 MapMethod = Literal["pca", "isomap", "mds", "lle", "spectral", "tsne", "umap", "pacmap"]
 
 
@@ -18,7 +18,8 @@ MapMethod = Literal["pca", "isomap", "mds", "lle", "spectral", "tsne", "umap", "
 class Detection:
     """How strangeness is measured. Defaults are the paper's (section 4.3) where it says."""
 
-    # The paper's two; also "lof", "forest" and "mahalanobis", which ask the embedding: see methods.py.
+    # The paper's two; also "lof", "forest" and "mahalanobis", which ask the embedding, and "lopsided", which
+    # asks whether one side is rebuilt worse than the other: see methods.py.
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("neighbours", "reconstruction")
     neighbours: Annotated[int, Field(ge=1)] = 10  # k, of "lof" too; the paper does not say
     distance: Literal["plain", "robust"] = "plain"  # "robust" divides every latent by its spread first
