@@ -8,7 +8,7 @@ import pytest
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
 from cubesift.data.store import Provenance, write_parquet
-from cubesift.judge.planted import NOTHING, TOGETHER, medians_by_class
+from cubesift.judge.planted import NOTHING, TOGETHER, medians_by_class, placed_among
 from cubesift.judging import judge_planted
 from tests.little_run import names_of
 from tests.survey import refusal
@@ -51,6 +51,16 @@ def test_stars_stand_out_to_the_model_that_was_shown_them_and_not_to_the_other(r
     assert table[HIDDEN][1] == percentile[8]  # of the other ring nothing is known
 
 
+def test_among_ordinary_galaxies_the_strangest_class_is_not_in_its_own_way(run: Run) -> None:
+    table = medians_by_class(run, among_ordinary=True)
+    assert table[SEEN][0] == 100
+    assert table[SEEN][2] == pytest.approx(50, abs=1)
+    assert table["galaxies"].tolist() == [11, 2, 88]
+    np.testing.assert_array_equal(
+        placed_among(np.array([np.nan, 1.0, 2.5]), np.arange(4.0)), [np.nan, 37.5, 75]
+    )
+
+
 def test_the_table_is_printed_beside_the_strangest(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     judge_planted(run)
     said = capsys.readouterr().out.splitlines()
@@ -59,7 +69,8 @@ def test_the_table_is_printed_beside_the_strangest(run: Run, capsys: pytest.Capt
     assert said[start + 1].split() == ["planted", "galaxies", "1", "2", "3"]
     assert said[start + 2].split()[:5] == ["foreground", "star", "11", "95.0", "95.0"]
     assert len({len(line) for line in said[start + 1 : start + 5]}) == 1
-    assert said[start + 5 :] == [f"    1 {TOGETHER}", f"    2 {SEEN}", f"    3 {HIDDEN}"]
+    assert said[start + 7].split()[:5] == ["foreground", "star", "11", "100.0", "100.0"]
+    assert said[start + 10 :] == [f"    1 {TOGETHER}", f"    2 {SEEN}", f"    3 {HIDDEN}"]
 
 
 def test_without_truth_it_says_what_is_missing(run: Run) -> None:
