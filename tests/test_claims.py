@@ -8,9 +8,12 @@ import pytest
 from benchmarks.claims import CLAIMS, page
 from benchmarks.claims_evidence import Evidence
 from benchmarks.claims_measured import checkerboard, level_and_slope, repeated, slice_match
+from benchmarks.claims_strange import blazars, stars
 
+from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
-from tests.little_run import GRID, galaxy, noisy, sample
+from cubesift.data.store import Provenance, write_json, write_parquet
+from tests.little_run import GRID, galaxy, names_of, noisy, sample
 
 
 def test_a_checkerboard_is_seen_in_galaxies_of_any_shape_and_none_without_it() -> None:
@@ -46,6 +49,36 @@ def test_a_slice_of_the_galaxy_itself_matches_and_of_another_place_does_not() ->
     assert slice_match(np.roll(truth, 5, axis=1), one, GRID.wave) < 0.5
     blind = replace(one, ivar=np.where(np.arange(16)[:, None, None] < 8, one.ivar, 0))
     assert slice_match(np.where(np.arange(16)[:, None, None] < 8, truth, 99), blind, GRID.wave) > 0.99
+
+
+def test_stars_that_a_network_finds_until_they_are_masked_are_said_to_be(tmp_path: Path) -> None:
+    run, names = Run(tmp_path), np.array(names_of(41))
+    percentile = np.linspace(0, 100, 41)
+    starry, blazing = names[39:], names[[38, 40]]
+    scores = {
+        "neighbours.net-shown": percentile,
+        "neighbours.net-masked": np.roll(percentile, 20),
+        "reconstruction.net-shown": percentile[::-1],
+        "reconstruction.net-masked": percentile,
+        "lof.linear-shown": percentile,
+    }
+    columns = {f"{name}.percentile": values for name, values in scores.items()}
+    made = Provenance("detect", "0")
+    Outliers({"plateifu": names, "percentile": percentile, **columns}, {}, made).save(run.path)
+    planted = [(name, "foreground_star") for name in starry] + [(name, "power_law") for name in blazing]
+    truth = dict(zip(("plateifu", "kind"), np.array(planted).T, strict=True))
+    write_parquet(run.truth, truth, made)
+    for name in ("net-shown", "net-masked", "linear-shown"):
+        system, hidden = ("linear" if name.startswith("linear") else "pca2d"), name.endswith("masked")
+        settings = {"system": system, "star_mask": hidden, "widths": [128, 64]}
+        write_json(run.model(name) / "model.json", {"settings": settings})
+    evidence = Evidence(run, "paper", None, run)
+    said, held = stars(evidence)
+    assert held
+    assert "neighbours pca2d 98.8 → 48.8" in said
+    said, held = blazars(evidence)
+    assert not held  # 97.5
+    assert said.endswith("named in advance (lof.linear-shown): 97.5")
 
 
 def test_without_models_no_claim_is_decided(tmp_path: Path) -> None:
