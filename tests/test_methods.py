@@ -15,6 +15,7 @@ from cubesift.data.store import Columns, Provenance, read_parquet
 from cubesift.detect.consensus import agreement, as_text, said_of
 from cubesift.detect.fold import Fold
 from cubesift.detect.methods import METHODS, far_from_the_middle, thinly_surrounded
+from cubesift.detect.reconstruction import Rebuilt, lopsidedness
 from cubesift.detect.score import score_galaxies
 from cubesift.detect.settings import Detection
 from cubesift.explore.reading import Findings, histories
@@ -23,7 +24,7 @@ from tests import little_run
 from tests.little_run import PARENTS, galaxy, names_of, noisy
 from tests.test_detect import maps
 
-EVERY = Detection(methods=("neighbours", "lof", "forest", "mahalanobis", "reconstruction"))
+EVERY = Detection(methods=("neighbours", "lof", "forest", "mahalanobis", "reconstruction", "lopsided"))
 OF_VECTORS = pytest.mark.parametrize("method", ["neighbours", "lof", "forest", "mahalanobis"])
 COUNT = 40
 
@@ -272,3 +273,38 @@ def test_the_report_of_a_cross_fit_says_so_and_joins_its_folds(base: Run) -> Non
     found = histories(base)
     assert set(found) == {"pca2d, folds", "pca2d, all"}
     assert found["pca2d, folds"]["train_loss"].tolist() == [4.0, 1.5]
+
+
+def rebuilt_like_galaxies(count: int) -> np.ndarray:
+    """(count, 15, 15) errors: as large on either side, a hundred times larger in bright galaxies' middle."""
+    rng = np.random.default_rng(3)
+    y, x = np.indices((15, 15)) - 7
+    light = rng.uniform(1, 100, count)[:, None, None] * np.exp(-np.hypot(y, x) / 3)
+    errors = (1 + light) * rng.lognormal(0, 0.05, (count, 15, 15))
+    errors[:, np.hypot(y, x) > 7.5] = np.nan
+    return errors
+
+
+def lopsided(errors: np.ndarray) -> np.ndarray:
+    return lopsidedness([Rebuilt("", error, error, error) for error in errors])
+
+
+def test_a_spot_on_one_side_is_strange_and_a_bright_middle_is_not() -> None:
+    errors = rebuilt_like_galaxies(40)
+    errors[5] *= 50
+    errors[9, 6:9, 6:9] *= 50
+    errors[17, 3:5, 4:7] *= 3
+    assert lopsided(errors).argmax() == 17
+    assert np.delete(lopsided(errors), 17).max() < 0.1 < lopsided(errors)[17]
+
+
+def test_beside_a_hidden_star_nothing_is_strange() -> None:
+    errors = rebuilt_like_galaxies(40)
+    errors[17, 2:7, 4:7] *= 3
+    errors[17, 3:6, [3, 7]] *= 3
+    assert lopsided(errors).argmax() == 17
+    errors[17, 3:6, 4:7] = np.nan  # the star is hidden; a ring around it is left
+    score = lopsided(errors)
+    assert (score < score[17]).mean() < 0.8
+    errors[17] = np.nan
+    assert np.isnan(lopsided(errors)[17])

@@ -18,6 +18,7 @@ METHODS = {
     "forest": "soon alone (isolation forest)",
     "mahalanobis": "far from the middle (Mahalanobis)",
     "reconstruction": "badly rebuilt",
+    "lopsided": "rebuilt worse on one side",
     "itself": "odd within itself",
 }
 NAMED = {
