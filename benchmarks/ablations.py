@@ -7,7 +7,6 @@ The samples, where they are missing, are made by `recipes/ablations.toml` (as `c
 finished; --finished trains nothing and measures what there is. Measures of every galaxy are kept in
 `RUN/ablations.parquet`; from it come `ablations.md` and `ablations.png` beside this file.
 """
-# ruff: noqa: RUF001
 
 from __future__ import annotations
 
@@ -37,21 +36,21 @@ LARGEST = "small-4096"  # samples whose trainings take longest, and so come last
 # In the order of the paper's own emphasis (its sections 3.2 and 4.1); "worse" is what it found or expects.
 SWITCHES = {
     "base": Switch("as it stands"),
-    "relu": Switch("ReLU, not ELU", {"activation": "relu"}, "worse"),
-    "max-pooling": Switch("max pooling, not average", {"pooling": "max"}, "worse"),
+    "relu": Switch("ReLU for ELU", {"activation": "relu"}, "worse"),
+    "max-pooling": Switch("maximum for average pooling", {"pooling": "max"}, "worse"),
     "no-batch-norm": Switch("no batch norm", {"batch_norm": False}, "worse"),
     "transposed": Switch(
-        "strided transposed convolution, not resize", {"unpooling": "transposed"}, "checkerboards"
+        "strided transposed convolutions for resizes", {"unpooling": "transposed"}, "checkerboards"
     ),
-    "mse": Switch("MSE, not MAE", {"loss": "mse"}, "worse"),
-    "components": Switch("MSE of the components, first two × 5", {"loss": "components"}, "worse"),
+    "mse": Switch("MSE for MAE", {"loss": "mse"}, "worse"),
+    "components": Switch("MSE of the components for MAE of the flux", {"loss": "components"}, "worse"),
     "flat-loss-map": Switch("no loss map", {"loss_map": "flat"}),
-    "stars-shown": Switch("stars shown, not masked", {"samples": "small-stars", "star_mask": False}),
-    "lambda-0": Switch("no redshift head", {"redshift_weight": 0.0}),
-    "lambda-1": Switch("redshift head, λ = 1, not 0.1", {"redshift_weight": 1.0}),
-    "rest-frame": Switch("rest frame, not observed", {"samples": "small-rest"}, "better"),
-    "channels-256": Switch("256 channels, not 1,024", {"samples": "small-256"}),
-    "channels-4096": Switch("4,096 channels, not 1,024", {"samples": "small-4096"}),
+    "stars-shown": Switch("flagged stars shown", {"samples": "small-stars", "star_mask": False}),
+    "lambda-0": Switch("λ = 0 (no redshift head)", {"redshift_weight": 0.0}),
+    "lambda-1": Switch("λ = 1 for 0.1 (redshift head)", {"redshift_weight": 1.0}),
+    "rest-frame": Switch("rest frame", {"samples": "small-rest"}, "better"),
+    "channels-256": Switch("256 channels for 1,024", {"samples": "small-256"}),
+    "channels-4096": Switch("4,096 channels for 1,024", {"samples": "small-4096"}),
 }
 
 
