@@ -96,7 +96,7 @@ CLAIMS = (
     ),
     Claim(
         "Unpooling by strided transposed convolution leaves checkerboards (3.1)",
-        "pattern of period 2 that reconstructions share: more than twice that with resize, for both systems",
+        "pattern of period 2 that reconstructions share: more than twice that with resize, by every system",
         checkerboards,
     ),
     Claim("ELU works better than ReLU (4.1)", "switch thrown: MAE up, certainly", switch_harms("relu")),
