@@ -34,8 +34,9 @@ def switch_harms(switch: str, bases: Sequence[str] = BASES) -> Callable[[Evidenc
                 said.append(f"{base} not tested")
                 continue
             before = measured.value(f"{base}-base", "mae").mean()
+            thrown = SWITCHES[switch].words.split(",")[0]
             said.append(
-                f"{base} leaves {before:,.0f}, with {SWITCHES[switch].words.split(',')[0]} {change.value:+.1f} % "
+                f"{base} leaves {before:,.0f}, with {thrown} {change.value:+.1f} % "
                 f"({change.low:+.1f} to {change.high:+.1f})"
             )
             held.append(change.certain and change.value > 0)
