@@ -18,7 +18,7 @@ HOMES = {
     "matplotlib": {"explore", "judge"},
     "umap": {"detect"},
     "pacmap": {"detect"},
-    "cyclopts": {"cli.py"},
+    "cyclopts": {"cli.py", "options.py"},
     "distributed": {"executors.py"},
 }
 
