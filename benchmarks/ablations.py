@@ -47,9 +47,9 @@ SWITCHES = {
     "flat-loss-map": Switch("no loss map", {"loss_map": "flat"}),
     "stars-shown": Switch("flagged stars shown", {"samples": "small-stars", "star_mask": False}),
     "lambda-0": Switch("λ = 0 (no redshift head)", {"redshift_weight": 0.0}),
-    "lambda-1": Switch("λ = 1 for 0.1 (redshift head)", {"redshift_weight": 1.0}),
     "rest-frame": Switch("rest frame", {"samples": "small-rest"}, "better"),
     "channels-256": Switch("256 channels for 1,024", {"samples": "small-256"}),
+    "lambda-1": Switch("λ = 1 for 0.1 (redshift head)", {"redshift_weight": 1.0}),
     "channels-4096": Switch("4,096 channels for 1,024", {"samples": "small-4096"}),
 }
 
@@ -91,7 +91,7 @@ def write_page(run: Run, bases: Sequence[str], folder: Path) -> None:
     measured = Measured(measure_models(run, sorted(set(names))))
     with written_beside(folder / "ablations.md") as partial:
         partial.write_text(page(measured, SWITCHES, bases), encoding="utf-8")
-    found = {base: changes_of(measured, base, SWITCHES) for base in bases}
+    found = {base: changes for base in bases if (changes := changes_of(measured, base, SWITCHES))}
     draw(found, SWITCHES, folder / "ablations.png")
 
 

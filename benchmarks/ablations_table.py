@@ -170,6 +170,10 @@ def changes_of(measured: Measured, base: str, switches: Mapping[str, Switch]) ->
 def page(measured: Measured, switches: Mapping[str, Switch], bases: Sequence[str]) -> str:
     """The whole page, in Markdown."""
     about = ABOUT.format(galaxies=len(measured.galaxies), stars=measured.stars)
+    bases, waiting = (
+        [base for base in bases if bool(len(measured.seeds(f"{base}-base", "mae"))) == there]
+        for there in (True, False)
+    )
     blocks = ["# The paper's switches, one thrown at a time", about]
     blocks += [
         "## Before any switch",
@@ -181,6 +185,7 @@ def page(measured: Measured, switches: Mapping[str, Switch], bases: Sequence[str
         blocks += [f"## {base}: what a switch changes", changes_table(found, switches)]
         shares = shares_of_linear(measured, switches, base, "mae")
         blocks += [verdict(found, switches, shares), not_run(found, base, switches)]
+    blocks += [f"## {base}: not run to its end; the command goes on with it" for base in waiting]
     blocks += ["## How to read it", READING]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -198,8 +203,8 @@ def values_table(measured: Measured, bases: Sequence[str]) -> str:
         cells = []
         for measure, form in zip(MEASURES, ("{:,.0f}", "{:.1f}", "{:.0%}", "{:.5f}"), strict=True):
             values = np.sort(measured.value(name, measure))
-            ends = dict.fromkeys(form.format(one + 0.0) for one in (values[0], values[-1]))
-            cells.append("" if np.isnan(values).any() else " to ".join(ends))
+            ends = dict.fromkeys(form.format(one).replace("-0%", "0%") for one in (values[0], values[-1]))
+            cells.append("" if np.isnan(values).any() else " to ".join(ends).replace("-", "−"))
         lines.append(row(words, *cells))
     return "\n".join(lines)
 

@@ -104,7 +104,8 @@ def test_a_switch_that_does_nothing_is_not_said_to(known: Measured) -> None:
 
 
 def test_the_page_says_what_the_linear_baseline_beats_and_what_was_not_run(known: Measured) -> None:
-    text = page(known, THROWN, ["pca2d"])
+    text = page(known, THROWN, ["pca2d", "cae2d"])
+    assert "## cae2d: not run to its end" in text
     assert "- summed MAE: 0 of 5 networks do better than the linear baseline" in text
     assert "- redshift MSE: 4 of 4 networks do better" in text
     row = next(line for line in text.splitlines() if line.startswith("| no redshift head"))
