@@ -1,0 +1,196 @@
+"""The code of a spaxel: amounts of continua, fluxes of lines, their velocity and width, with covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from cubesift.fit.basis import Basis
+from cubesift.fit.lines import GUIDES, NAMES
+from cubesift.fit.normal import Products, prior_precision, solved
+from cubesift.fit.profiles import Setting, line_profiles, with_slopes
+
+TOGETHER = 256  # spaxels at a time
+ROUNDS = 5  # of moving the lines to where their slopes say
+# Before a spectrum is looked at, km/s: gas moves with its galaxy, as quiet as between H II regions.
+VELOCITY, SIGMA = (0.0, 250.0), (60.0, 120.0)  # mean and standard deviation
+SOUGHT = np.arange(-600.0, 601.0, 40.0)  # km/s, where the velocity is sought first
+WIDTHS = (40.0, 120.0)  # km/s, with which it is
+FARTHEST = (80.0, 40.0)  # km/s that velocity and sigma may move in a round
+RANGE = (15.0, 500.0)  # km/s, of sigma; narrower gas looks all the same
+SURE = 9.0  # of chi2 that a velocity other than the galaxy's must explain more
+LEAST = 1e-6  # precision of a flux without any data, so that a line off the spectrum is 0
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Of some spaxels; `covariance` is in the order of the fields before it."""
+
+    continuum: np.ndarray  # (spaxel, component)
+    flux: np.ndarray  # (spaxel, line) of `lines.NAMES`, 1e-17 erg/s/cm2
+    velocity: np.ndarray  # (spaxel,) km/s, from the galaxy's redshift
+    sigma: np.ndarray  # (spaxel,) km/s, of the gas, without the spectrograph's own
+    covariance: np.ndarray  # (spaxel, number, number) float32, by the ivar that came with the spectra
+
+    def error(self, line: str) -> np.ndarray:
+        """(spaxel,) standard deviation of a line's flux."""
+        place = self.continuum.shape[1] + NAMES.index(line)
+        return np.asarray(np.sqrt(self.covariance[:, place, place]))
+
+    @property
+    def velocity_error(self) -> np.ndarray:
+        """(spaxel,) standard deviation of the velocity, km/s."""
+        return np.asarray(np.sqrt(self.covariance[:, -2, -2]))
+
+
+def fit_spaxels(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -> Codes:
+    """Fit every spectrum by itself: linear in the continuum and the fluxes, by Newton's way in the other two.
+
+    The lines' velocity and width are shared; where they show nothing, both stay at what is usual.
+
+    Args:
+        flux: (spaxel, wave) on the grid at rest, per angstrom at rest, our Galaxy's dust taken out.
+        ivar: (spaxel, wave), 0 = missing.
+        basis: of the same grid.
+        at: of the galaxy.
+    """
+    parts = [
+        _fitted(flux[some], ivar[some], basis, at)
+        for some in (slice(start, start + TOGETHER) for start in range(0, len(flux), TOGETHER))
+    ]
+    return Codes(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Codes)))
+
+
+def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
+    """What codes say, back as spectra, (spaxel, wave) float32."""
+    spectra = codes.continuum.astype(np.float32) @ basis.components
+    for some in (slice(start, start + TOGETHER) for start in range(0, len(spectra), TOGETHER)):
+        profiles = line_profiles(at, codes.velocity[some], codes.sigma[some])
+        lines = np.matmul(profiles, codes.flux[some, :, None].astype(np.float32))[..., 0]
+        spectra[some, at.windows.channels] += lines
+    return np.asarray(spectra)
+
+
+def _fitted(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -> Codes:
+    products, channels = Products(basis.components), at.windows.channels
+    near, weight = np.ascontiguousarray(flux[:, channels]), np.ascontiguousarray(ivar[:, channels])
+    beside = Beside.of(products, channels, flux, ivar, basis.spread)
+
+    # Without the channels of the lines a first continuum; and in what it leaves, where the lines are.
+    here = products.cut(channels)
+    apart = solved(
+        beside.matrices - here.matrices(weight), beside.right - (near * weight) @ here.components.T
+    )
+    left = near - (apart @ here.components).astype(np.float32)
+    velocity, sigma = sought(left, weight, at)
+
+    count = len(NAMES)
+    linear = beside.least_squares(line_profiles(at, velocity, sigma), near, weight)
+    for _ in range(ROUNDS):
+        columns = with_slopes(at, velocity, sigma, np.maximum(linear.amounts, 0))
+        pull = np.stack(
+            [(VELOCITY[0] - velocity) / VELOCITY[1] ** 2, (SIGMA[0] - sigma) / SIGMA[1] ** 2], axis=1
+        )
+        moved = beside.least_squares(columns, near, weight, pull)
+        velocity = velocity + np.clip(moved.amounts[:, count], -FARTHEST[0], FARTHEST[0])
+        sigma = np.clip(sigma + np.clip(moved.amounts[:, count + 1], -FARTHEST[1], FARTHEST[1]), *RANGE)
+        linear = replace(moved, amounts=moved.amounts[:, :count])
+    linear = beside.least_squares(line_profiles(at, velocity, sigma), near, weight)
+    return Codes(
+        continuum=beside.continuum(linear),
+        flux=linear.amounts,
+        velocity=velocity,
+        sigma=sigma,
+        covariance=beside.covariance(moved),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Amounts of columns that were fitted beside a continuum."""
+
+    amounts: np.ndarray  # (spaxel, column)
+    covariance: np.ndarray  # (spaxel, column, column)
+    along: np.ndarray  # (spaxel, component, column): what the continuum loses where a column gains 1
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The continuum's normal equations, solved once for all that is fitted beside it (Schur's complement)."""
+
+    components: np.ndarray  # (component, window), where the lines are
+    matrices: np.ndarray  # (spaxel, component, component), with the prior
+    inverse: np.ndarray  # of them
+    right: np.ndarray  # (spaxel, component)
+
+    @classmethod
+    def of(
+        cls, products: Products, channels: np.ndarray, flux: np.ndarray, ivar: np.ndarray, spread: np.ndarray
+    ) -> Beside:
+        """Of some spectra, (spaxel, wave); `channels` are those in which something may stand beside."""
+        matrices = products.matrices(ivar)
+        right = ((flux * ivar) @ products.components.T).astype(np.float64)
+        diagonal = np.arange(len(spread))
+        matrices[:, diagonal, diagonal] += prior_precision(spread, matrices, right)
+        return cls(products.components[:, channels], matrices, np.linalg.inv(matrices), right)
+
+    def least_squares(
+        self, columns: np.ndarray, flux: np.ndarray, ivar: np.ndarray, pull: np.ndarray | None = None
+    ) -> Fitted:
+        """Amounts of `columns`, (spaxel, window, column), with the continuum free to follow.
+
+        With `pull` the last two columns are slopes of velocity and sigma, and it draws them to their prior.
+        """
+        weighted = ivar[..., None] * columns
+        shared = np.matmul(self.components, weighted).astype(np.float64)
+        along = self.inverse @ shared
+        matrices = np.matmul(columns.transpose(0, 2, 1), weighted) - shared.transpose(0, 2, 1) @ along
+        right = np.matmul(weighted.transpose(0, 2, 1), flux[..., None])[..., 0].astype(np.float64)
+        right -= (along.transpose(0, 2, 1) @ self.right[..., None])[..., 0]
+        diagonal = np.arange(columns.shape[2])
+        matrices[:, diagonal, diagonal] += LEAST
+        if pull is not None:
+            right[:, -2:] += pull
+            matrices[:, diagonal[-2:], diagonal[-2:]] += 1 / VELOCITY[1] ** 2, 1 / SIGMA[1] ** 2
+        covariance = np.linalg.inv(matrices)
+        return Fitted((covariance @ right[..., None])[..., 0], covariance, along)
+
+    def continuum(self, beside: Fitted) -> np.ndarray:
+        """(spaxel, component) of the continuum, the columns taken away."""
+        alone = (self.inverse @ self.right[..., None])[..., 0]
+        return np.asarray(alone - (beside.along @ beside.amounts[..., None])[..., 0])
+
+    def covariance(self, beside: Fitted) -> np.ndarray:
+        """(spaxel, number, number) float32 of the continuum's amounts and the columns'."""
+        crossed = -beside.along @ beside.covariance
+        continuum = self.inverse - crossed @ beside.along.transpose(0, 2, 1)
+        return np.asarray(
+            np.block([[continuum, crossed], [crossed.transpose(0, 2, 1), beside.covariance]]), np.float32
+        )
+
+
+def sought(left: np.ndarray, ivar: np.ndarray, at: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """Velocity and sigma at which the strong lines explain most of what a continuum leaves, (spaxel,) each.
+
+    Args:
+        left: (spaxel, window).
+        ivar: (spaxel, window).
+        at: of the galaxy.
+    """
+    weighted = left * ivar
+    best = np.full(len(left), -np.inf)
+    velocity, sigma = np.zeros(len(left)), np.full(len(left), SIGMA[0])
+    for width in WIDTHS:
+        profiles = line_profiles(at, SOUGHT, np.full(len(SOUGHT), width))
+        gain = -((SOUGHT / VELOCITY[1]) ** 2) * np.ones((len(left), 1))
+        for place in map(NAMES.index, GUIDES):
+            profile = profiles[..., place]
+            seen, information = weighted @ profile.T, ivar @ (profile**2).T
+            gain += np.maximum(seen, 0) ** 2 / np.maximum(information, 1e-30) * (information > 0)
+        gain[:, VELOCITY[0] == SOUGHT] += SURE  # else the highest peak of the noise is taken for a line
+        most = gain.argmax(axis=1)
+        better = gain[np.arange(len(left)), most] > best
+        velocity[better], sigma[better] = SOUGHT[most[better]], width
+        best = np.maximum(best, gain.max(axis=1))
+    return velocity, sigma
