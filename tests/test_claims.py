@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.claims import CLAIMS, page
-from benchmarks.claims_evidence import Evidence
-from benchmarks.claims_measured import checkerboard, level_and_slope, repeated, slice_match
-from benchmarks.claims_strange import blazars, stars
+from benchmarks.claims.__main__ import CLAIMS, page
+from benchmarks.claims.evidence import Evidence
+from benchmarks.claims.measured import checkerboard, level_and_slope, repeated, slice_match
+from benchmarks.claims.strange import blazars, stars
 
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run

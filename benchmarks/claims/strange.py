@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.claims_evidence import Evidence, Missing
+from benchmarks.claims.evidence import Evidence, Missing
 
 from cubesift.data.outliers import Outliers
 from cubesift.data.store import read_json

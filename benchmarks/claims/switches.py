@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from benchmarks.ablations import BASES, SEEDS, SWITCHES
 from benchmarks.ablations_table import Measured
-from benchmarks.claims_evidence import Evidence, Missing, interval
-from benchmarks.claims_measured import checkerboard, level_and_slope, rebuilt
+from benchmarks.claims.evidence import Evidence, Missing, interval
+from benchmarks.claims.measured import checkerboard, level_and_slope, rebuilt
 
 from cubesift.data.samples import Samples
 from cubesift.learn.checkpoint import Checkpoint

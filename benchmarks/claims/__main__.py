@@ -1,4 +1,4 @@
-"""The paper's claims, each held against what was measured here: writes `claims.md` beside this file.
+"""The paper's claims, each held against what was measured here: writes `benchmarks/claims.md`.
 
     python -m benchmarks.claims RUN [--recipe paper] [--switches RUN] [--strange RUN]
 
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.claims_evidence import Evidence, Missing
-from benchmarks.claims_strange import blazars, by_all_models, stars, whatever_the_method
-from benchmarks.claims_switches import checkerboards, dragged_up, mean_and_slope, switch_harms
-from benchmarks.claims_systems import (
+from benchmarks.claims.evidence import Evidence, Missing
+from benchmarks.claims.strange import blazars, by_all_models, stars, whatever_the_method
+from benchmarks.claims.switches import checkerboards, dragged_up, mean_and_slope, switch_harms
+from benchmarks.claims.systems import (
     attributes,
     better_in_both,
     easier_to_train,
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="paper", help="whose samples the systems learned from")
     parser.add_argument("--switches", type=Path, help="the run of benchmarks/ablations.py")
     parser.add_argument("--strange", type=Path, help="a simulated survey after `cubesift detect`")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("claims.md"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "claims.md")
     said = parser.parse_args()
     switches, strange = (one and Run(one) for one in (said.switches, said.strange))
     words = page(Evidence(Run(said.run), said.recipe, switches, strange))

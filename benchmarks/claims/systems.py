@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.claims_evidence import FOUR, Evidence, Missing, listed
-from benchmarks.claims_measured import (
+from benchmarks.claims.evidence import FOUR, Evidence, Missing, listed
+from benchmarks.claims.measured import (
     as_one_layer,
     centre,
     first_components,
