@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from cubesift.data.wavelength import MANGA_GRID
 from cubesift.errors import CubesiftError
+from cubesift.learn.checkpoint import build_model
 from cubesift.settings import read_settings
+
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 @pytest.mark.parametrize(
@@ -46,3 +51,14 @@ def test_a_recipe_of_the_wrong_kind_ends_in_one_line(tmp_path: Path, text: str) 
 def test_no_model_at_all_may_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text("train = []")
     assert read_settings(tmp_path / "recipe.toml").train == ()
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_networks_of_a_published_recipe_fit_its_samples(path: Path) -> None:
+    line = read_settings(path)
+    samples = {recipe.name: recipe for recipe in line.prepare}
+    for training in line.train:
+        recipe = samples[training.samples]
+        assert isinstance(recipe.side, int)
+        with torch.device("meta"):  # the largest are slow to fill with numbers
+            build_model(training, recipe.grid(MANGA_GRID).size, recipe.side)
