@@ -76,6 +76,19 @@ def test_the_boundary_counts_a_fifth_and_a_star_nothing() -> None:
     assert summed_error(one.flux + 1, one.flux, weights) == pytest.approx(weights.sum() * GRID.size, rel=1e-6)
 
 
+def test_what_a_model_says_of_channels_that_are_not_covered_is_not_counted() -> None:
+    one = known(0)
+    for values in (one.sample.flux, one.sample.ivar, one.truth.unclipped):
+        values[..., :100] = 0
+    right = Contender("right", lambda sample: (sample.flux.copy(), float("nan")))
+    beyond = Contender(
+        "beyond", lambda sample: (sample.flux + 5 * (np.arange(GRID.size) < 100), float("nan"))
+    )
+    measured, _ = measure_all([one], [right, beyond], GRID.wave, lambda _: None)
+    assert measured["beyond"].mae == measured["right"].mae == [0]
+    assert measured["beyond"].error == pytest.approx(measured["right"].error)
+
+
 def test_a_line_is_measured_above_a_sloping_continuum() -> None:
     channels = np.arange(GRID.size)
     profile = np.exp(-((channels - GRID.channel(LINE)) ** 2) / 2 / 0.6**2)

@@ -107,10 +107,13 @@ def measure_all(
         sample, truth = known.sample, known.truth.unclipped
         truth = truth * np.float32(known.truth.record.scale / sample.record.scale)
         weights = report_weights(sample)
+        # At rest, or of another instrument: a channel that is not covered holds no flux to be compared with.
+        covered = ((sample.ivar > 0) | (sample.flux != 0)).any(axis=(0, 1))
         good = sample.ivar > 0
         ivar = sample.ivar / np.float32(known.error_factor**2)
         clipped = np.maximum(truth, 0) if (sample.flux >= 0).all() else truth
-        floor.append(summed_error(np.where(weights[..., None] > 0, clipped, 0), sample.flux, weights))
+        counted = (weights[..., None] > 0) & covered
+        floor.append(summed_error(np.where(counted, clipped, 0), sample.flux, weights))
         here = wave * 10 ** (-STEP * sample.record.fraction)
         # At rest by the catalogue's redshift, which is not quite the true one, or a wrong one was planted.
         at_rest = sample.record.frame == "rest"
@@ -123,7 +126,7 @@ def measure_all(
         for contender in contenders:
             model, own_redshift = contender.rebuild(sample)
             one = measured[contender.name]
-            one.mae.append(summed_error(model, sample.flux, weights))
+            one.mae.append(summed_error(model if covered.all() else model * covered, sample.flux, weights))
             residual = np.square(model - truth)[good] * ivar[good]
             one.error.append(float(residual.mean(dtype=float)))
             one.redshifts.append((own_redshift, float(sample.record.redshift or np.nan)))
