@@ -18,7 +18,8 @@ from typing import Any
 
 from benchmarks.ablations_figure import draw
 from benchmarks.ablations_measured import measure_models
-from benchmarks.ablations_table import Measured, Switch, applies, changes_of, page
+from benchmarks.ablations_page import applies, page
+from benchmarks.ablations_table import Measured, Switch, changes_of
 
 from cubesift.data.run import Run
 from cubesift.data.store import written_beside

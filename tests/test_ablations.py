@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from benchmarks.ablations import RECIPE, SEEDS, SWITCHES, make_samples, train_all, trainings, write_page
 from benchmarks.ablations_measured import MEAN, TRUTH
-from benchmarks.ablations_table import Measured, Switch, changes_of, page
+from benchmarks.ablations_page import page
+from benchmarks.ablations_table import Measured, Switch, changes_of
 
 from cubesift.data.run import Run
 from cubesift.data.store import Columns, read_parquet
