@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from cubesift.simulate.scene import scene_of
 from cubesift.simulate.settings import Simulation
 
 RECIPE = PUBLISHED["cubesift"]
+SURVEY = 10_000  # galaxies, of which the first are taken
 SPAXELS = 160  # of a galaxy, to learn from
 LEAST = 2.0  # median S/N of a channel, of these
 SURE = 5.0  # S/N of a line from which it is asked for
@@ -42,7 +44,8 @@ ASKED = ("Halpha", "Hbeta", "OIII5008", "NII6585", "SII6718", "SII6732", "OII372
 
 def simulated(seed: int, index: int, odd: bool) -> tuple[Sample, Sample, float, Simulation] | None:
     """A galaxy as prepared, its noise-free twin, and its true noise over the formal one."""
-    settings = Simulation(seed=seed) if odd else Simulation(seed=seed, oddities=0.0)
+    settings = Simulation(galaxies=SURVEY, seed=seed, repeats=0)
+    settings = settings if odd else replace(settings, oddities=0.0)
     made = simulate_galaxy(settings, index)
     try:
         sample = prepare_cube(made.cube, RECIPE)
