@@ -4,10 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.ablations import RECIPE, SEEDS, SWITCHES, make_samples, train_all, trainings, write_page
-from benchmarks.ablations_measured import MEAN, TRUTH
-from benchmarks.ablations_page import page
-from benchmarks.ablations_table import Measured, Switch, changes_of
+from benchmarks.ablations.__main__ import (
+    RECIPE,
+    SEEDS,
+    SWITCHES,
+    make_samples,
+    train_all,
+    trainings,
+    write_page,
+)
+from benchmarks.ablations.measured import MEAN, TRUTH
+from benchmarks.ablations.page import page
+from benchmarks.ablations.table import Measured, Switch, changes_of
 
 from cubesift.data.run import Run
 from cubesift.data.store import Columns, read_parquet

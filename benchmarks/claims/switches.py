@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from benchmarks.ablations import BASES, SEEDS, SWITCHES
-from benchmarks.ablations_table import Measured
+from benchmarks.ablations.__main__ import BASES, SEEDS, SWITCHES
+from benchmarks.ablations.table import Measured
 from benchmarks.claims.evidence import Evidence, Missing, interval
 from benchmarks.claims.measured import checkerboard, level_and_slope, rebuilt
 

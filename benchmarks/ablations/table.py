@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from benchmarks.ablations_measured import MEAN
+from benchmarks.ablations.measured import MEAN
 
 from cubesift.data.store import Columns
 

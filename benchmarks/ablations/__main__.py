@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablations_figure import draw
-from benchmarks.ablations_measured import measure_models
-from benchmarks.ablations_page import applies, page
-from benchmarks.ablations_table import Measured, Switch, changes_of
+from benchmarks.ablations.figure import draw
+from benchmarks.ablations.measured import measure_models
+from benchmarks.ablations.page import applies, page
+from benchmarks.ablations.table import Measured, Switch, changes_of
 
 from cubesift.data.run import Run
 from cubesift.data.store import written_beside
@@ -28,7 +28,7 @@ from cubesift.learn.train import train_model
 from cubesift.line import settings_of, stream_simulated, train
 from cubesift.missing import are_prepared
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "ablations.toml"
+RECIPE = Path(__file__).parents[2] / "recipes" / "ablations.toml"
 SEEDS = (0, 1, 2)
 # Batches of 10 for both, though the paper's 2D CAE has 50: 192 galaxies would give it 200 steps in all.
 BASE = Training(samples="small", widths=(128, 64), batch=10, first=192, retrain_on_all=False)
@@ -106,7 +106,7 @@ def main() -> None:
     if not said.finished:
         make_samples(run)
         train_all(run, said.bases)
-    write_page(run, said.bases, Path(__file__).parent)
+    write_page(run, said.bases, Path(__file__).parents[1])
 
 
 if __name__ == "__main__":

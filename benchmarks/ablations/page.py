@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from benchmarks.ablations_measured import MEAN, TRUTH
-from benchmarks.ablations_table import BLURRED, HOME, MEASURES, Changes, Measured, Switch, changes_of
+from benchmarks.ablations.measured import MEAN, TRUTH
+from benchmarks.ablations.table import BLURRED, HOME, MEASURES, Changes, Measured, Switch, changes_of
 
 ABOUT = """\
 {galaxies} simulated galaxies that were held out, {stars} of them behind a flagged star, at 16 × 16 × 1,024
