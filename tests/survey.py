@@ -122,12 +122,12 @@ def refusal(*words: str | Path) -> str:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What is in every file of a folder, by its name; of histories all but the seconds."""
+    """What is in every file of a folder, by its name; of histories all but what they took."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             if path.name == "history.csv":
-                content = b"\n".join(row.rpartition(b",")[0] for row in content.splitlines())
+                content = b"\n".join(row.rsplit(b",", 3)[0] for row in content.splitlines())
             found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
