@@ -66,25 +66,34 @@ class Linear(nn.Module):
         On components every galaxy counts in its eight rotations and reflections: no side of the sky is
         special, and there are few galaxies; cubes themselves are too large for that.
         """
-        seen = [maps * self.light for maps in galaxies]
-        if len(seen) < 2:
-            raise CubesiftError(f"{len(seen)} galaxies: a linear model needs two or more to learn from")
-        turned = isinstance(self.space, ComponentSpace)
-        rows = torch.stack([one for maps in seen for one in (around(maps) if turned else [maps])])
-        self.mean.copy_(rows.mean(dim=0))
-        rows = (rows - self.mean).flatten(1)
+        count = len(redshifts)
+        if count < 2:
+            raise CubesiftError(f"{count} galaxies: a linear model needs two or more to learn from")
+        sides = 8 if isinstance(self.space, ComponentSpace) else 1
+        # The galaxies are held once: as cubes they are most of the memory there is.
+        rows = self.mean.new_empty(count, sides, *self.shape)
+        for number, maps in enumerate(galaxies):
+            seen = maps * self.light
+            for side, turned in enumerate(around(seen) if sides > 1 else [seen]):
+                rows[number, side] = turned
+        self.mean.copy_(rows.mean(dim=(0, 1)))
+        rows = rows.sub_(self.mean).view(count * sides, -1)
         # Fewer galaxies than numbers in a map: the products between galaxies hold all there is.
-        parts = (part.double() for part in torch.split(rows, BLOCK, dim=1))
-        values, vectors = torch.linalg.eigh(torch.stack([part @ part.T for part in parts]).sum(dim=0))
+        products = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
+        for part in torch.split(rows, BLOCK, dim=1):
+            part = part.double()
+            products += part @ part.T
+        values, vectors = torch.linalg.eigh(products)
         found = min(len(self.spread), int((values > NOTHING * values[-1]).sum()))
         values, vectors = values.flip(0)[:found], vectors.flip(1)[:, :found]
-        components = (vectors / values.sqrt()).to(rows).T @ rows
         self.components.zero_()
-        self.components[:found] = components.view(found, *self.shape)
+        components = self.components.flatten(1)[:found]
+        torch.mm((vectors / values.sqrt()).to(rows).T, rows, out=components)
         self.spread.fill_(1)
         self.spread[:found] = (values / len(rows)).sqrt()
-        latent = self.encode(torch.stack([maps / self.light for maps in seen]))
-        self.redshift.fit(latent.flatten(1), redshifts)
+        latent = rows.new_zeros(count, len(self.spread))
+        latent[:, :found] = rows[::sides] @ components.T / self.spread[:found]
+        self.redshift.fit(latent, redshifts)
 
 
 def around(maps: Tensor) -> list[Tensor]:
