@@ -28,7 +28,7 @@ class CAE1d2d(nn.Module):
     """Each 3 x 3 x 3 convolution of the 3D CAE as a spectral one and a spatial one.
 
     The paper calls this a 3-D convolution whose slices are multiples of each other; that holds for one
-    channel and without the activation between the two. The first spatial one takes four wavelengths at
+    channel and without the activation between the two. The first spatial one takes eight wavelengths at
     once, as in the 3D CAE. On the way out each resize goes with the convolution along its axis: a spectral
     resize without one would leave every line four steps wide.
     """

@@ -23,9 +23,9 @@ from cubesift.learn.stride import DOWN, STRIDE, Steps, folded, unfolded
 
 
 class CAE3d(nn.Module):
-    """The first layer steps by four wavelengths, each pooling takes four more; what is left is folded.
+    """The first layer steps by eight wavelengths, each pooling takes four of these; what is left is folded.
 
-    At 4,096 channels and three widths 16 steps of wavelength are left over the 4 x 4 map; the last layer of
+    At 4,096 channels and three widths 8 steps of wavelength are left over the 4 x 4 map; the last layer of
     the encoder mixes them all. A step is undone by a transposed convolution that does not overlap itself.
     """
 

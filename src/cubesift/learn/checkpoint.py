@@ -28,7 +28,7 @@ from cubesift.learn.resume import History, fill, first_line, read_history, write
 from cubesift.learn.settings import Training
 
 # Raised when a default of `Training` or a layer changes: models of before are then trained again, not loaded.
-ARCHITECTURE = 2
+ARCHITECTURE = 3
 System = AE | CubeAE | CAE2d | CAE3d | CAE1d2d | Compressed2d | Linear
 SYSTEMS: Mapping[str, type[System]] = {
     "ae": AE,

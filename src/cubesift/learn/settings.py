@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-# Filters of each block. A 3-D convolution keeps 8 maps of a quarter of the cube's size, so there are few.
-WIDTHS = {"cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
+# Filters of each block. A 3-D convolution keeps 8 maps of an eighth of the cube, so there are few; of the 2D
+# CAE nearly all is in the first and the last layer, which go from and to all channels.
+WIDTHS = {"cae2d": (64, 128, 64), "cae3d": (8, 16, 32), "cae1d2d": (8, 16, 32)}
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 

@@ -7,13 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-STRIDE = 4  # wavelengths that the first layer steps by
+STRIDE = 8  # wavelengths that the first layer steps by
 POOL = 4  # steps of wavelength that each pooling takes
 DOWN = (2, 2, POOL)  # one pooling, over (y, x, wave)
 
 
 class Steps:
-    """Four wavelengths make a step, a pixel of four channels: in memory they already lie like that.
+    """Eight wavelengths make a step, a pixel of eight channels: in memory they already lie like that.
 
     Zeros after the last channel bring the spectrum to a length that all poolings divide; 4,096 needs none.
     """
@@ -24,12 +24,12 @@ class Steps:
         self.left = -(-wave // factor)  # steps of wavelength that are left after the last pooling
         self.missing = self.left * factor - wave
 
-    def of(self, maps: Float[Tensor, "batch wave y x"]) -> Float[Tensor, "batch 4 y x step"]:
+    def of(self, maps: Float[Tensor, "batch wave y x"]) -> Float[Tensor, "batch 8 y x step"]:
         """The cube as steps."""
         cube = functional.pad(maps.permute(0, 2, 3, 1), (0, self.missing))
         return cube.reshape(*cube.shape[:-1], -1, STRIDE).movedim(-1, 1)
 
-    def undone(self, steps: Float[Tensor, "batch 4 y x step"]) -> Float[Tensor, "batch wave y x"]:
+    def undone(self, steps: Float[Tensor, "batch 8 y x step"]) -> Float[Tensor, "batch wave y x"]:
         """The cube again."""
         return steps.movedim(1, -1).flatten(-2)[..., : self.wave].permute(0, 3, 1, 2)
 
