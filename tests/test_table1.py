@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cubesift.contenders import contender, contenders_of
+from cubesift.contenders import contender, contenders_of, cross_fit
 from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
-from cubesift.data.samples import Sample
+from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import read_json, read_parquet, write_json
 from cubesift.errors import CubesiftError
 from cubesift.judge.lineflux import line_flux
@@ -197,7 +197,7 @@ def test_models_that_held_out_nobody_in_common_are_named(undisturbed: Run, tmp_p
 def test_models_that_cannot_be_asked_are_named_with_the_reason(undisturbed: Run, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     shutil.copytree(undisturbed.path, run.path)
-    shutil.copytree(run.model("pca2d", "split"), run.model("crossed", "fold-0"))
+    lacking_fold(run, "lacking")
     shutil.copytree(run.model("pca2d", "split"), run.model("seen", "all"))
     shutil.copytree(run.model("pca2d", "split"), run.model("elsewhere", "split"))
     path = run.model("elsewhere", "split") / "model.json"
@@ -211,10 +211,52 @@ def test_models_that_cannot_be_asked_are_named_with_the_reason(undisturbed: Run,
     assert [one.name for one in trial.contenders] == ["mean cube", "pca2d"]
     assert "seen" in trial.saw_all
     assert "held out" in trial.saw_all["seen"]
-    said = {"begun": "not trained to its end", "crossed": "cross-fit", "seen": "every galaxy"}
+    said = {"begun": "not trained to its end", "lacking": "did not hold out 1 of the", "seen": "every galaxy"}
     said |= {"elsewhere": "samples 'coarse'", "cae2d": "its weights are damaged"}
     assert set(trial.left_out) == set(said)
     assert all(why in trial.left_out[name] for name, why in said.items())
+
+
+def lacking_fold(run: Run, name: str, galaxies: int = 1) -> list[str]:
+    """Make a cross-fit of one fold that holds out all but the first galaxies of the split's; returns whom."""
+    folder = run.model(name, "fold-0")
+    shutil.copytree(run.model("pca2d", "split"), folder)
+    record = read_json(folder / "model.json")
+    record |= {"fold": "fold-0", "validation": record["validation"][galaxies:]}
+    record["settings"] |= {"name": name, "split": "crossfit"}
+    write_json(folder / "model.json", record)
+    return list(record["validation"])
+
+
+def test_a_galaxy_is_rebuilt_by_the_fold_that_held_it_out(undisturbed: Run) -> None:
+    one = Checkpoint.load(undisturbed.model("pca2d", "split"))
+    first, second = one.validation[:1], one.validation[1:]
+    folds = [
+        replace(one, validation=names, settings=replace(one.settings, name="x")) for names in (first, second)
+    ]
+    folds[1].model = Checkpoint.load(undisturbed.model("cae2d", "split")).model
+    samples = Samples.open(undisturbed.samples(one.settings.samples))
+    crossed, alone = cross_fit(folds), [contender(fold) for fold in folds]
+    for place, names in enumerate((first, second)):
+        sample = samples.read(names[0])
+        assert np.array_equal(crossed.rebuild(sample)[0], alone[place].rebuild(sample)[0])
+        assert not np.array_equal(crossed.rebuild(sample)[0], alone[1 - place].rebuild(sample)[0])
+    assert crossed.about["folds"] == "2"
+
+
+def test_a_cross_fit_is_asked_beside_a_model_of_the_split(
+    survey: Run, undisturbed: Run, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    shutil.copytree(undisturbed.path, run.path)
+    shutil.copytree(survey.path / "simulated", run.path / "simulated")
+    shutil.copy(survey.truth_galaxies, run.truth_galaxies)
+    lacking_fold(run, "crossed", 0)
+    text = judge_table1(run).read_text()
+    rows = [line.split() for line in text.splitlines() if line.startswith(("  crossed", "  pca2d"))]
+    assert rows[0][1:] == rows[1][1:]  # the same weights, asked about the same galaxies
+    assert "each galaxy is rebuilt by the fold that held it out" in text
+    assert rows[3][-1] == "1"  # fold
 
 
 def test_two_epochs_are_too_few_to_say_whether_a_loss_still_falls(undisturbed: Run) -> None:

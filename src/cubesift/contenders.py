@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -32,8 +33,8 @@ PAPER_GALAXIES = 2000  # learned from in the paper
 def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
     """The run's models of one recipe's samples that held galaxies out, and the mean cube beside them.
 
-    `recipe` = "" is that of most models. Only galaxies that all of them held out are asked about; who is not
-    asked is named with the reason.
+    `recipe` = "" is that of most models. Only galaxies that all of them held out are asked about, of a
+    cross-fit each by the fold that held it out; who is not asked is named with the reason.
 
     Raises:
         CubesiftError: no such models, or none of their galaxies was held out by all.
@@ -41,11 +42,11 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
     given = {name: _samples_of(run, name) for name in _begun(run)}
     named = [one for name, one in given.items() if _has(run, name, "split")]
     recipe = recipe or max(sorted(set(named)), key=named.count, default="")
-    chosen, left_out = _chosen(run, recipe, given)
+    chosen, crossed, left_out = _chosen(run, recipe, given)
     if not chosen:
         raise CubesiftError(
             f"{run.path}: no model of samples {recipe or 'any'!r} that held galaxies out. Train with "
-            '`first` or `validation` such that some are (split = "crossfit" is for outliers, not for this).'
+            "`first` or `validation` such that some are: a cross-fit is only asked beside such a model."
         )
     samples = Samples.open(run.samples(recipe))
     held_out = sorted(set(samples.names).intersection(*(one.validation for one in chosen)))
@@ -57,9 +58,16 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
                 f"{run.path}: the models {names} {what} no galaxy in common. Give them the same split."
             )
     redshifts = [samples.record(name).redshift for name in train]
+    cross_fits = []
+    for folds in crossed:
+        if missed := set(held_out).difference(*(fold.validation for fold in folds)):
+            lacking = f"a cross-fit that did not hold out {len(missed)} of the {len(held_out)} asked about"
+            left_out[folds[0].settings.name] = lacking
+        else:
+            cross_fits.append(cross_fit(folds))
     return Trial(
         recipe=recipe,
-        contenders=[mean_cube(samples, train), *map(contender, chosen)],
+        contenders=[mean_cube(samples, train), *map(contender, chosen), *cross_fits],
         galaxies=partial(known_galaxies, run, samples, held_out, reveal),
         asked=len(held_out),
         trained=len(train),
@@ -68,6 +76,21 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
         saw_all=_retrained(run, recipe, given),
         left_out=left_out,
     )
+
+
+def cross_fit(folds: Sequence[Checkpoint]) -> Contender:
+    """The folds of a cross-fit as one: who is asked about a galaxy is the fold that held it out."""
+    of_each = [contender(fold) for fold in folds]
+    homes = {plateifu: place for place, fold in enumerate(folds) for plateifu in fold.validation}
+
+    def rebuild(sample: Sample) -> tuple[np.ndarray, float]:
+        return of_each[homes[sample.record.plateifu]].rebuild(sample)
+
+    rows = zip(*(fold.history for fold in folds), strict=True)
+    history = [{key: float(np.mean([one[key] for one in row])) for key in row[0]} for row in rows]
+    galaxies = round(np.mean([len(fold.train) for fold in folds]))
+    about = of_each[0].about | training_of(folds[0].settings, history, galaxies)
+    return replace(of_each[0], rebuild=rebuild, about={**about, "folds": str(len(folds))})
 
 
 def contender(checkpoint: Checkpoint) -> Contender:
@@ -150,28 +173,42 @@ def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Rev
         )
 
 
-def _chosen(run: Run, recipe: str, given: Mapping[str, str]) -> tuple[list[Checkpoint], dict[str, str]]:
-    """The models of a recipe's samples that held galaxies out; of the others, why they are not among them."""
+def _chosen(
+    run: Run, recipe: str, given: Mapping[str, str]
+) -> tuple[list[Checkpoint], list[list[Checkpoint]], dict[str, str]]:
+    """The models of a recipe's samples that held galaxies out, and the folds of each cross-fit.
+
+    Of those that are neither, why not.
+    """
     chosen: list[Checkpoint] = []
+    crossed: list[list[Checkpoint]] = []
     left_out: dict[str, str] = {}
     for name, samples in given.items():
         if not samples:
             left_out[name] = "not trained to its end"
         elif samples != recipe:
             left_out[name] = f"learned from samples {samples!r}"
-        elif _has(run, name, "split"):
+        elif not (folders := _held_out(run, name)):
+            left_out[name] = "learned from every galaxy, or the part that holds some out is not trained yet"
+        else:
             try:
-                checkpoint = Checkpoint.load(run.model(name, "split"))
-                checkpoint.check(Samples.open(run.samples(recipe)))
+                parts = [Checkpoint.load(folder) for folder in folders]
+                for part in parts:
+                    part.check(Samples.open(run.samples(recipe)))
             except CubesiftError as error:
                 left_out[name] = str(error)
             else:
-                chosen.append(checkpoint)
-        elif _has(run, name, "fold-*"):
-            left_out[name] = "a cross-fit: every galaxy was learned from by some of its models"
-        else:
-            left_out[name] = "learned from every galaxy, or the part that holds some out is not trained yet"
-    return chosen, left_out
+                if parts[0].fold == "split":
+                    chosen += parts
+                else:
+                    crossed.append(parts)
+    return chosen, crossed, left_out
+
+
+def _held_out(run: Run, name: str) -> list[Path]:
+    """Folders of the trained models that held galaxies out: the split's, or one for each fold."""
+    found = (sorted(run.path.glob(f"models/{name}/{fold}/model.json")) for fold in ("split", "fold-*"))
+    return [path.parent for path in next(filter(None, found), [])]
 
 
 def _retrained(run: Run, recipe: str, given: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -125,7 +125,15 @@ class Table1:
             f"half the range from 16 to 84 %. Where the true S/N is above {STRONG:g} in the galaxy, "
             f"{BRIGHT:g} in the spaxel:",
             f"{counted}.",
+            *(
+                ["folds: of a cross-fit, each galaxy is rebuilt by the fold that held it out."]
+                * self._crossed
+            ),
         ]
+
+    @property
+    def _crossed(self) -> bool:
+        return any("folds" in one.about for one in self.trial.contenders)
 
     def _row(self, contender: Contender) -> list[str]:
         values = self._values(contender)
