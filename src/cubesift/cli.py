@@ -191,6 +191,24 @@ def probes(run: RunFolder, /) -> None:
 
 
 @judge.command
+def redshift(
+    run: RunFolder,
+    /,
+    *,
+    recipe: Annotated[str, Parameter(help="Whose samples; the first that fit if left out.")] = "",
+) -> None:
+    """Find each galaxy's redshift by its spectrum, and name the catalogue's that disagree.
+
+    Beside those of a simulated survey stands the truth. Kept as `redshifts.parquet`.
+
+    Example: `cubesift judge redshift runs/demo`
+    """
+    from cubesift import judging
+
+    print(judging.judge_redshift(run, recipe))
+
+
+@judge.command
 def table1(
     run: RunFolder,
     /,

@@ -66,6 +66,33 @@ def judge_planted(run: Path | str | Run) -> None:
     say(class_table(run))
 
 
+def judge_redshift(run: Path | str | Run, recipe: str = "") -> Path:
+    """Print redshifts by the spectra beside the catalogue's, and beside the truth of a simulated survey.
+
+    Returns where the table is kept.
+
+    Raises:
+        CubesiftError: no samples in the observed frame at the full resolution.
+    """
+    from cubesift.data.store import Provenance, fingerprint, read_parquet, write_parquet
+    from cubesift.judge.redshifts import in_words
+    from cubesift.redshifts import observed_samples, redshifts_of_samples
+
+    run = as_run(run)
+    samples = observed_samples(run, recipe)
+    with watching("judge redshift") as tick:
+        columns = redshifts_of_samples(samples, tick)
+    truth = None
+    if run.truth_galaxies.exists():
+        true, _ = read_parquet(run.truth_galaxies)
+        truth = dict(zip(true["plateifu"].tolist(), true["redshift"].tolist(), strict=True))
+    path = run.path / "redshifts.parquet"
+    made = Provenance("judge", fingerprint("redshifts"), {"samples": samples.id})
+    write_parquet(path, columns, made)
+    say(in_words(columns, truth))
+    return path
+
+
 def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     """Print the paper's table 1 for the run's models of one recipe's samples; returns where it is kept.
 

@@ -20,6 +20,7 @@ from cubesift.executors import open_executor
 from cubesift.explore.settings import Reporting
 from cubesift.missing import prepared_galaxies
 from cubesift.prepare.recipe import Recipe
+from cubesift.prepare.survey import Source as AnySource
 from cubesift.prepare.survey import prepare_survey
 from cubesift.settings import Line, read_settings, write_settings
 from cubesift.simulate.settings import Simulation
@@ -155,10 +156,15 @@ def prepare(
         read_catalog(catalog).save(run.catalog)
     elif drpall is not None:
         sources = _selected(run, drpall, selection or Selection(), sources)
+    with_redshift: Sequence[AnySource] = sources
+    if any(recipe.frame == "rest" for recipe in recipes):
+        from cubesift.redshifts import WithRedshift
+
+        with_redshift = [WithRedshift(source) for source in sources]
     with open_executor(executor, workers) as pool, watching("prepare") as tick:
         prepared = prepare_survey(
             run,
-            sources,
+            with_redshift,
             recipes,
             catalog=run.catalog if run.catalog.exists() else None,
             executor=pool,
