@@ -85,3 +85,17 @@ def test_without_models_no_claim_is_decided(tmp_path: Path) -> None:
     said = page(Evidence(Run(tmp_path), "paper", None, None))
     assert said.count("**not yet tested**") == len(CLAIMS)
     assert "no model cae2d is trained on samples paper to its end" in said
+
+
+def test_a_claim_that_cannot_be_tested_any_more_keeps_its_row(tmp_path: Path) -> None:
+    nothing = Evidence(Run(tmp_path), "paper", None, None)
+    words, test = CLAIMS[3].words, CLAIMS[3].test
+    before = page(nothing).replace(
+        f"| {words} | {test} | no model cae3d is trained on samples paper to its end | **not yet tested** |",
+        f"| {words} | {test} | 0.95 | **held** |",
+    )
+    once = page(nothing, before)
+    assert f"| {words} | {test} | 0.95 | **held** † |" in once
+    assert "1 held" in once
+    assert once.count("**not yet tested**") == len(CLAIMS) - 1
+    assert page(nothing, once) == once

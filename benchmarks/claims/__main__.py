@@ -1,17 +1,19 @@
 """The paper's claims, each held against what was measured here: writes `benchmarks/claims.md`.
 
-    python -m benchmarks.claims RUN [--recipe paper] [--switches RUN] [--strange RUN]
+    python -m benchmarks.claims RUN [--recipe paper] [--switches RUN] [--strange RUN] [--keep]
 
 RUN holds the trained systems (`recipes/paper.toml`); its table 1 is made first where it is missing or older
 than a model. Switches are those of `python -m benchmarks.ablations`, strange galaxies those of a simulated
 survey with stars and blazars after `cubesift detect`. A claim whose models are not there is called not yet
-tested. What counts as held is said in the test, and was settled before the figures were there.
+tested; with --keep it stays as the page has it, marked with a dagger. What counts as held is said in the
+test, and was settled before the figures were there.
 """
 # ruff: noqa: RUF001
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,8 @@ from benchmarks.claims.systems import (
 from cubesift.data.run import Run
 from cubesift.data.store import written_beside
 
+UNTESTED = "not yet tested"
+KEPT = "† As an earlier call found it, by models that are no longer there: see the history of this page."
 Outcome = tuple[str, bool | None]  # the figure; whether the claim held, None = could not be tested here
 
 
@@ -156,14 +160,34 @@ def row(claim: Claim, evidence: Evidence) -> tuple[str, str]:
         figure, held = claim.ask(evidence)
         verdict = "could not be tested here" if held is None else "held" if held else "did not hold"
     except Missing as missing:
-        figure, verdict = f"{missing}", "not yet tested"
-    cells = (one.replace("|", "\\|") for one in (claim.words, claim.test, figure, f"**{verdict}**"))
+        figure, verdict = f"{missing}", UNTESTED
+    cells = (escaped(one) for one in (claim.words, claim.test, figure, f"**{verdict}**"))
     return f"| {' | '.join(cells)} |", verdict
 
 
-def page(evidence: Evidence) -> str:
-    """The whole page, in Markdown."""
-    rows, verdicts = zip(*(row(claim, evidence) for claim in CLAIMS), strict=True)
+def escaped(words: str) -> str:
+    """Words as a cell of a table in Markdown."""
+    return words.replace("|", "\\|")
+
+
+def kept(claim: Claim, before: str) -> tuple[str, str] | None:
+    """The row that an earlier page has of a claim, marked, and its verdict; None where it was not tested."""
+    start = f"| {escaped(claim.words)} |"
+    for line in before.splitlines():
+        verdict = re.search(r"\*\*(.+?)\*\*( †)? \|$", line) if line.startswith(start) else None
+        if verdict and verdict[1] != UNTESTED:
+            return f"{line[: verdict.start()]}**{verdict[1]}** † |", verdict[1]
+    return None
+
+
+def page(evidence: Evidence, before: str = "") -> str:
+    """The whole page, in Markdown; a claim that cannot be tested stays as it was on the page `before`."""
+    found = [row(claim, evidence) for claim in CLAIMS]
+    found = [
+        (verdict == UNTESTED and kept(claim, before)) or (cells, verdict)
+        for claim, (cells, verdict) in zip(CLAIMS, found, strict=True)
+    ]
+    rows, verdicts = zip(*found, strict=True)
     counted = ", ".join(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
     return "\n".join(
         [
@@ -178,6 +202,7 @@ def page(evidence: Evidence) -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            *([KEPT, ""] if any(cells.endswith("† |") for cells in rows) else []),
         ]
     )
 
@@ -188,10 +213,12 @@ def main() -> None:
     parser.add_argument("--recipe", default="paper", help="whose samples the systems learned from")
     parser.add_argument("--switches", type=Path, help="the run of benchmarks/ablations.py")
     parser.add_argument("--strange", type=Path, help="a simulated survey after `cubesift detect`")
+    parser.add_argument("--keep", action="store_true", help="leave what cannot be tested now as it was")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "claims.md")
     said = parser.parse_args()
     switches, strange = (one and Run(one) for one in (said.switches, said.strange))
-    words = page(Evidence(Run(said.run), said.recipe, switches, strange))
+    before = said.out.read_text(encoding="utf-8") if said.keep and said.out.exists() else ""
+    words = page(Evidence(Run(said.run), said.recipe, switches, strange), before)
     with written_beside(said.out) as partial:
         partial.write_text(words, encoding="utf-8")
     print(words)
