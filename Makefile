@@ -25,7 +25,7 @@ test: .venv/test
 	$(BIN)/pytest -n 2 --dist worksteal -m "not long"
 
 test-long: .venv/test
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -n 2 --dist worksteal -m long
 
 docs: .venv/test
 	$(BIN)/python docs/command_line.py

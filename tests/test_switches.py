@@ -38,22 +38,20 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "lambda 0": {"redshift_weight": 0.0},
     "lambda 1": {"redshift_weight": 1.0},
 }
-SIX = tuple(SWITCHES)[:6]
 OF_BLOCKS = ("relu", "max pooling", "strided", "no batch norm")  # which a single layer has not
 # The widths of `test_learn`'s sky, and enough of them to learn four galaxies of 16 x 16 x 256 by heart.
 SMALL = {"cae3d": (4,), "cae1d2d": (4,)}
 AMPLE = {"cae3d": (8, 16), "cae1d2d": (8, 16)}
 
 
-def thrown(slow: bool = True) -> list[Any]:
-    """Each network with each switch that it has; of those over wavelengths, if slow, only the first six."""
+def thrown() -> list[Any]:
+    """Each network with each switch that it has."""
     return [
         pytest.param(system, changes, id=f"{system}, {switch}")
         for system in NETWORKS
         for switch, changes in SWITCHES.items()
         if not (switch == "components" and system not in ("pca2d", "ae2d"))
         and not (switch in OF_BLOCKS and system == "ae")
-        and (slow or system not in AMPLE or switch in SIX)
     ]
 
 
@@ -165,7 +163,7 @@ def test_with_any_switch_a_saved_model_says_the_same(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("system", "changes"), thrown(slow=False))
+@PAIRS
 def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes: dict[str, Any]) -> None:
     galaxies = [as_seen(a_sample(number, side=16, wave=256, noise=0)) for number in range(4)]
     settings = Training(
@@ -193,4 +191,6 @@ def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes
         optimizer.zero_grad()
         (rebuilt + settings.redshift_weight * missed).backward()
         optimizer.step()
+        if rebuilt < 0.08 * constant:  # a rate that still falls would only go on from here
+            break
     assert error()[0] < 0.1 * constant
