@@ -126,34 +126,32 @@ def fit_redshift(flux: np.ndarray, ivar: np.ndarray, templates: Templates) -> Re
 
 def curve(flux: np.ndarray, ivar: np.ndarray, templates: Templates) -> tuple[np.ndarray, np.ndarray]:
     """At every shift the chi2 that is explained, and what is left of it beyond one for each channel."""
-    bright = np.sqrt(np.mean(flux[ivar > 0] ** 2)) if (ivar > 0).any() else 1.0
+    bright = float(np.sqrt(np.mean(flux[ivar > 0] ** 2))) or 1.0
     flux, ivar = flux.astype(np.float64) / bright, ivar.astype(np.float64) * bright**2
-    count, few = len(templates.spectra), POLYNOMIALS
+    few, count = POLYNOMIALS, len(templates.spectra)
     one, other = templates.pairs
-    with_one = np.flatnonzero(other == count)  # template * 1, and 1 * 1 at the end
-    transforms = templates.transforms
+    pairs, with_one = other < count, other == count  # of two templates; of each template, then 1, with 1
+    of_pairs, of_one = templates.transforms[pairs], templates.transforms[with_one]
+    seen = of_one[-1]
+
     matrices = np.empty((len(templates.shifts), few + count, few + count))
     right = np.empty((len(templates.shifts), few + count))
-    products = templates.at_shifts(ivar, transforms)
-    inner = other < count
-    matrices[:, few + one[inner], few + other[inner]] = products[inner].T
-    matrices[:, few + other[inner], few + one[inner]] = products[inner].T
-    right[:, few:] = templates.at_shifts(ivar * flux, transforms[with_one[:-1]]).T
-    all_of = [
-        templates.at_shifts(one, transforms[with_one[-1]]) for one in (ivar * flux**2, 1.0 * (ivar > 0))
-    ]
+    products = templates.at_shifts(ivar, of_pairs).T
+    matrices[:, few + one[pairs], few + other[pairs]] = products
+    matrices[:, few + other[pairs], few + one[pairs]] = products
+    right[:, few:] = templates.at_shifts(ivar * flux, of_one[:-1]).T
     for place, polynomial in enumerate(templates.polynomials):
-        crossed = templates.at_shifts(ivar * polynomial, transforms[with_one])
-        matrices[:, place, few:] = matrices[:, few:, place] = crossed[:-1].T
-        right[:, place] = templates.at_shifts(ivar * flux * polynomial, transforms[with_one[-1]])
+        crossed = templates.at_shifts(ivar * polynomial, of_one[:-1]).T
+        matrices[:, place, few:] = matrices[:, few:, place] = crossed
+        right[:, place] = templates.at_shifts(ivar * flux * polynomial, seen)
         for second, again in enumerate(templates.polynomials):
-            matrices[:, place, second] = templates.at_shifts(
-                ivar * polynomial * again, transforms[with_one[-1]]
-            )
+            matrices[:, place, second] = templates.at_shifts(ivar * polynomial * again, seen)
+
     alone = _explained(matrices[:, :few, :few], right[:, :few], slice(0, 0))
     lines = slice(few + templates.lines.start, few + templates.lines.stop)
     together = _explained(matrices, right, lines)
-    return together - alone, all_of[0] - together - all_of[1]
+    total, channels = (templates.at_shifts(each, seen) for each in (ivar * flux**2, 1.0 * (ivar > 0)))
+    return together - alone, total - together - channels
 
 
 def _explained(matrices: np.ndarray, right: np.ndarray, lines: slice) -> np.ndarray:
