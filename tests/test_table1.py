@@ -161,13 +161,19 @@ def test_a_loss_that_still_falls_is_said_to() -> None:
     assert not under_trained([1.0, 0.5])
 
 
+def with_truth(survey: Run, trained: Run, path: Path) -> Run:
+    """A trained run beside the truth of the survey that it was prepared from."""
+    run = Run(path)
+    shutil.copytree(trained.path, run.path)
+    shutil.copytree(survey.path / "simulated", run.path / "simulated")
+    shutil.copy(survey.truth_galaxies, run.truth_galaxies)
+    return run
+
+
 def test_a_run_that_was_simulated_and_trained_has_its_table(
     survey: Run, undisturbed: Run, tmp_path: Path
 ) -> None:
-    run = Run(tmp_path / "run")
-    shutil.copytree(undisturbed.path, run.path)
-    shutil.copytree(survey.path / "simulated", run.path / "simulated")
-    shutil.copy(survey.truth_galaxies, run.truth_galaxies)
+    run = with_truth(survey, undisturbed, tmp_path / "run")
     path = judge_table1(run)
     text = path.read_text()
     for name in ("mean cube", "cae2d", "pca2d", "noise-free truth", "mean redshift"):
@@ -247,10 +253,7 @@ def test_a_galaxy_is_rebuilt_by_the_fold_that_held_it_out(undisturbed: Run) -> N
 def test_a_cross_fit_is_asked_beside_a_model_of_the_split(
     survey: Run, undisturbed: Run, tmp_path: Path
 ) -> None:
-    run = Run(tmp_path / "run")
-    shutil.copytree(undisturbed.path, run.path)
-    shutil.copytree(survey.path / "simulated", run.path / "simulated")
-    shutil.copy(survey.truth_galaxies, run.truth_galaxies)
+    run = with_truth(survey, undisturbed, tmp_path / "run")
     lacking_fold(run, "crossed", 0)
     text = judge_table1(run).read_text()
     rows = [line.split() for line in text.splitlines() if line.startswith(("  crossed", "  pca2d"))]

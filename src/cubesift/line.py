@@ -20,7 +20,6 @@ from cubesift.executors import open_executor
 from cubesift.explore.settings import Reporting
 from cubesift.missing import prepared_galaxies
 from cubesift.prepare.recipe import Recipe
-from cubesift.prepare.survey import Source as AnySource
 from cubesift.prepare.survey import prepare_survey
 from cubesift.settings import Line, read_settings, write_settings
 from cubesift.simulate.settings import Simulation
@@ -137,6 +136,8 @@ def prepare(
     Raises:
         CubesiftError: there is nothing to prepare, or no cube could be used.
     """
+    from cubesift.redshifts import with_redshifts
+
     run = as_run(run)
     folder = cubes or run.cubes
     if cubes is None and not folder.exists():
@@ -156,15 +157,10 @@ def prepare(
         read_catalog(catalog).save(run.catalog)
     elif drpall is not None:
         sources = _selected(run, drpall, selection or Selection(), sources)
-    with_redshift: Sequence[AnySource] = sources
-    if any(recipe.frame == "rest" for recipe in recipes):
-        from cubesift.redshifts import WithRedshift
-
-        with_redshift = [WithRedshift(source) for source in sources]
     with open_executor(executor, workers) as pool, watching("prepare") as tick:
         prepared = prepare_survey(
             run,
-            with_redshift,
+            with_redshifts(sources, recipes),
             recipes,
             catalog=run.catalog if run.catalog.exists() else None,
             executor=pool,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +18,14 @@ from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError
 from cubesift.fit.aperture import middle_spectrum
 from cubesift.fit.redshift import Redshift, Templates, fit_redshift
-from cubesift.prepare.recipe import CUBESIFT
+from cubesift.prepare.recipe import CUBESIFT, Recipe
 from cubesift.prepare.survey import Source
+
+
+def with_redshifts(sources: Sequence[Source], recipes: Sequence[Recipe]) -> Sequence[Source]:
+    """The sources, such that every cube a recipe brings to rest has a redshift, if it is to be had."""
+    at_rest = any(recipe.frame == "rest" for recipe in recipes)
+    return [WithRedshift(source) for source in sources] if at_rest else sources
 
 
 @dataclass(frozen=True)
