@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from cubesift.learn import fluxerror, rectify
 from cubesift.learn.ae import AE
+from cubesift.learn.batchnorm import Statistics
+from cubesift.learn.blocks import rectified
 from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.checkpoint import build_model
 from cubesift.learn.feed import Galaxy
@@ -64,7 +66,7 @@ def test_one_walk_does_what_norm_activation_and_pooling_do(
     monkeypatch.setattr(rectify, "LARGE", 0)
     flat = len(shape) == 4
     norms: list[Any] = [
-        (nn.BatchNorm2d if flat else nn.BatchNorm3d)(shape[1], momentum=None) for _ in range(2)
+        (nn.BatchNorm2d if flat else nn.BatchNorm3d)(shape[1], momentum=1.0) for _ in range(2)
     ]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.5, 2, generator=torch.Generator().manual_seed(2))
@@ -150,3 +152,18 @@ def test_a_loss_needs_no_cube(system: Any, kind: Kind, asked: str, monkeypatch: 
         assert (made - slope).norm() <= 1e-5 * slope.norm() + 1e-7, name
     with torch.no_grad():
         assert torch.equal(model.space.errors_of(model.factors(latent), galaxies), walked)
+
+
+def test_one_bright_batch_does_not_say_what_batch_norm_does_in_use() -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(*rectified(nn.Conv2d(3, 4, 1), Training()))
+    statistics = Statistics(model.train())
+    maps = torch.randn(5, 3, 6, 6)
+    for brightness in (1, 1.1, 0.9, 50, 1):
+        model(brightness * maps)
+        statistics.add()
+    statistics.settle()
+    (norm,) = (layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d))
+    usual = model[0](maps)
+    torch.testing.assert_close(norm.running_mean, usual.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, usual.var(dim=(0, 2, 3)))

@@ -53,8 +53,8 @@ def rectified(layer: Convolution, settings: Training, pool: tuple[int, ...] = ()
 
 
 def normalising(layer: Convolution) -> _BatchNorm:
-    """Batch norm of what a convolution gives; in use it has the mean of its batches, see `average_anew`."""
-    return (nn.BatchNorm2d if dimensions(layer) == 2 else nn.BatchNorm3d)(layer.out_channels, momentum=None)
+    """Batch norm of what a convolution gives; in use it has the median of its batches, see `batchnorm`."""
+    return (nn.BatchNorm2d if dimensions(layer) == 2 else nn.BatchNorm3d)(layer.out_channels, momentum=1.0)
 
 
 def unpooled(settings: Training, layer: nn.Conv2d | nn.Conv3d, factor: tuple[int, ...]) -> list[nn.Module]:

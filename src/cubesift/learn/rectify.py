@@ -59,11 +59,11 @@ def follow(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
+    assert norm.momentum is not None
     norm.num_batches_tracked += 1
-    share = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
-    norm.running_mean.lerp_(mean.to(norm.running_mean), share)
+    norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
     unbiased = variance * (count / max(count - 1, 1))
-    norm.running_var.lerp_(unbiased.to(norm.running_var), share)
+    norm.running_var.lerp_(unbiased.to(norm.running_var), norm.momentum)
 
 
 class _Rectify(torch.autograd.Function):

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cubesift.data.run import Run
 from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, fingerprint, remove
 from cubesift.errors import CubesiftError
 from cubesift.learn.ae import AE
+from cubesift.learn.batchnorm import Statistics
 from cubesift.learn.cae2d import CAE2d
 from cubesift.learn.checkpoint import ARCHITECTURE, Checkpoint, System, build_model, made_of
 from cubesift.learn.device import usable_device
@@ -183,7 +183,7 @@ def train_epochs(
     """Yield a row of the history after each epoch from `done` on: losses are in units of the mean |flux|."""
     for epoch in range(done, settings.epochs):
         usage = Usage()
-        average_anew(model)
+        statistics = Statistics(model)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate(epoch)
         order = np.random.default_rng([settings.seed, epoch]).permutation(fold.train).tolist()
@@ -197,7 +197,9 @@ def train_epochs(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            statistics.add()
             losses += errors.tolist()
+        statistics.settle()
         yield {
             "epoch": epoch + 1,
             "learning_rate": settings.rate(epoch),
@@ -212,17 +214,6 @@ def galaxy_errors(model: System, latent: torch.Tensor, galaxies: Sequence[Galaxy
     if isinstance(model, AE | CAE2d):
         return model.space.errors_of(model.factors(latent), galaxies)
     return model.space.errors(model.decode(latent), galaxies)
-
-
-def average_anew(model: System) -> None:
-    """Begin the statistics that batch norm uses after training anew: plain means over this epoch's batches.
-
-    torch's default follows the last ten batches only. With a few dozen galaxies in them, some ten times as
-    bright as others, the model in use would jump from epoch to epoch.
-    """
-    for layer in model.modules():
-        if isinstance(layer, _BatchNorm):
-            layer.reset_running_stats()
 
 
 @torch.no_grad()
