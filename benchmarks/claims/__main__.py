@@ -79,7 +79,7 @@ CLAIMS = (
     ),
     Claim(
         "The 1D-2D CAE repeats a local jiggling pattern (4.2)",
-        "share of the fine structure of central spectra that repeats every 64 channels: above 10 %, and "
+        "share of the fine structure of central spectra that repeats every 128 channels: above 10 %, and "
         "highest of the four",
         repeats,
     ),
