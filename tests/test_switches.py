@@ -44,15 +44,14 @@ SMALL = {"cae3d": (4,), "cae1d2d": (4,)}
 AMPLE = {"cae3d": (8, 16), "cae1d2d": (8, 16)}
 
 
-def thrown(slow: bool = False) -> list[Any]:
-    """Each network with each switch that it has; if slow, of those over wavelengths fewer."""
+def thrown() -> list[Any]:
+    """Each network with each switch that it has."""
     return [
         pytest.param(system, changes, id=f"{system}, {switch}")
         for system in NETWORKS
         for switch, changes in SWITCHES.items()
         if not (switch == "components" and system not in ("pca2d", "ae2d"))
         and not (switch in OF_BLOCKS and system == "ae")
-        and not (slow and system in AMPLE and switch not in ("as it stands", *OF_BLOCKS))
     ]
 
 
@@ -164,7 +163,7 @@ def test_with_any_switch_a_saved_model_says_the_same(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("system", "changes"), thrown(slow=True))
+@PAIRS
 def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes: dict[str, Any]) -> None:
     galaxies = [as_seen(a_sample(number, side=16, wave=256, noise=0)) for number in range(4)]
     settings = Training(
@@ -185,7 +184,7 @@ def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes
             model.redshift(latent), redshifts
         )
 
-    steps = 600
+    steps = 1000
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 4e-3 * 0.5 ** (8 * step // steps)
         rebuilt, missed = error()

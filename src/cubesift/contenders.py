@@ -121,8 +121,8 @@ def training_of(settings: Training, history: History, galaxies: int) -> dict[str
         paper = math.ceil(PAPER_GALAXIES / settings.batch_size) * settings.epochs
         about |= {"batch": str(settings.batch_size), "steps": f"{steps:,}", "paper's steps": f"{paper:,}"}
         if "held out" in about:
-            under = under_trained(held_out)
-            about["under-trained"] = "-" if len(held_out) <= LAST else "yes" if under else "no"
+            known = len(held_out) > LAST and np.isfinite(held_out[-1 - LAST])
+            about["under-trained"] = "-" if not known else "yes" if under_trained(held_out) else "no"
     # Other work on the machine blurs seconds by the clock; histories of before hold no others.
     column = "cpu_seconds" if all("cpu_seconds" in row for row in history) else "seconds"
     seconds = float(np.median([row[column] for row in history])) / galaxies
