@@ -104,11 +104,13 @@ def test_the_middle_is_the_brightest_place_and_no_star() -> None:
     bits[5:8, 30:33] = 1 << 3
     ivar = np.ones(galaxy.shape)
     ivar[22, 18, 10] = 0
+    ivar[20:, :, 20] = 0
     flux, weight = middle_spectrum(galaxy, ivar, bits, spaxel=0.5)
     near = np.hypot(y - 22, x - 18) * 0.5 <= 4
     assert flux[0] == pytest.approx(galaxy[near][:, 0].sum())
     assert weight[0] == pytest.approx(1 / near.sum())
-    assert weight[10] == 0  # one spaxel lacks it
+    assert flux[10] == pytest.approx(flux[9])  # the others stand for the one that lacks it
+    assert weight[20] == 0  # half of the light is missing
     assert not middle_spectrum(galaxy, 0 * ivar, bits, 0.5)[1].any()
 
 
@@ -217,4 +219,25 @@ def test_a_redshift_agrees_within_its_error_or_what_a_galaxy_turns() -> None:
     assert not one.agrees(0.0520)
     assert replace(one, error=1e-3).agrees(0.0540)
     assert not replace(one, second_explained=700).sure
+    assert not one.agrees(0.05 + 1.02e-3 * 1.05)
     assert not replace(one, unexplained=2000).sure
+
+
+@pytest.mark.parametrize("redshift", [0.2005, -0.0055])
+def test_a_galaxy_just_beyond_the_range_is_flagged(templates: Templates, redshift: float) -> None:
+    assert not fit_redshift(*a_spectrum(redshift, 1.0, seed=6, snr=20), templates).sure
+
+
+def test_a_spectrum_without_data_fails_and_leaves_the_others_their_figures() -> None:
+    columns = {
+        "plateifu": np.array(["a", "b", "c", "elsewhere"]),
+        "catalogue": np.array([0.05, 0.06, np.nan, 0.07]),
+        "redshift": np.array([0.05, 0.0601, np.nan, 0.07]),
+        "error": np.array([1e-5, 1e-5, np.inf, 1e-5]),
+        "sure": np.array([True, True, False, True]),
+        "agrees": np.array([True, True, True, True]),
+    }
+    said = in_words(columns, {"a": 0.05, "b": 0.06, "c": 0.03})
+    assert "nan" not in said
+    assert "1 of 1 flagged ones" in said
+    assert "0 of 3 sure ones" in said

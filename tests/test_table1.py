@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cubesift.contenders import contender, contenders_of, cross_fit
+from cubesift.contenders import _one_cross_fit, contender, contenders_of, cross_fit
 from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
@@ -248,6 +248,9 @@ def test_a_galaxy_is_rebuilt_by_the_fold_that_held_it_out(undisturbed: Run) -> N
         assert np.array_equal(crossed.rebuild(sample)[0], alone[place].rebuild(sample)[0])
         assert not np.array_equal(crossed.rebuild(sample)[0], alone[1 - place].rebuild(sample)[0])
     assert crossed.about["folds"] == "2"
+    assert _one_cross_fit(folds)
+    assert not _one_cross_fit([one, *folds])  # a galaxy is held out twice
+    assert not _one_cross_fit([folds[0], replace(folds[1], history=one.history[:-1])])
 
 
 def test_a_cross_fit_is_asked_beside_a_model_of_the_split(

@@ -200,9 +200,18 @@ def _chosen(
             else:
                 if parts[0].fold == "split":
                     chosen += parts
+                elif not _one_cross_fit(parts):
+                    left_out[name] = "a cross-fit whose folds are of several trainings: train it again"
                 else:
                     crossed.append(parts)
     return chosen, crossed, left_out
+
+
+def _one_cross_fit(parts: Sequence[Checkpoint]) -> bool:
+    """Whether these folds were trained alike, as long, and hold each galaxy out once."""
+    asked = [plateifu for part in parts for plateifu in part.validation]
+    told = [(part.settings, len(part.history), sorted(part.history[-1])) for part in parts]
+    return len(asked) == len(set(asked)) and all(one == told[0] for one in told)
 
 
 def _held_out(run: Run, name: str) -> list[Path]:

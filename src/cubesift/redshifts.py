@@ -21,6 +21,8 @@ from cubesift.fit.redshift import Redshift, Templates, fit_redshift
 from cubesift.prepare.recipe import CUBESIFT, Recipe
 from cubesift.prepare.survey import Source
 
+BY_SPECTRUM = "no redshift came with it; by its spectrum"  # how the note of such a cube begins
+
 
 def with_redshifts(sources: Sequence[Source], recipes: Sequence[Recipe]) -> Sequence[Source]:
     """The sources, such that every cube a recipe brings to rest has a redshift, if it is to be had."""
@@ -57,8 +59,7 @@ class WithRedshift:
         if not found.sure:
             unsure = f"its spectrum does not tell: {found.redshift:.4f} or {found.second:.4f}"
             return replace(cube, notes=(*cube.notes, f"no redshift came with it, and {unsure}"))
-        by = f"by its spectrum {found.redshift:.5f} ± {found.error:.5f}"
-        notes = (*cube.notes, f"no redshift came with it; {by}")
+        notes = (*cube.notes, f"{BY_SPECTRUM} {found.redshift:.5f} ± {found.error:.5f}")
         return replace(cube, redshift=found.redshift, notes=notes)
 
 
@@ -78,7 +79,7 @@ def observed_samples(run: Run, recipe: str = "") -> Samples:
     """
     for path in sorted(run.path.glob(f"samples/{recipe or '*'}.zarr")):
         samples = Samples.open(path)
-        if samples.recipe["frame"] == "observed" and samples.grid.width == 1:
+        if samples.recipe["frame"] == "observed" and samples.grid.width == 1 and len(samples):
             return samples
     raise CubesiftError(
         f"{run.path}: no samples {recipe or ''} in the observed frame with all channels apart. Add "
@@ -94,14 +95,15 @@ def redshifts_of_samples(samples: Samples, progress: Callable[[int, int, str], N
         arrays = samples.arrays(plateifu, "unclipped", "ivar", "bits")
         flux, ivar = middle_spectrum(arrays["unclipped"], arrays["ivar"], arrays["bits"], record.spaxel)
         found = fit_redshift(flux, ivar, templates_of(samples.grid))
-        known = np.nan if record.redshift is None else record.redshift
+        ours = any(note.startswith(BY_SPECTRUM) for note in record.notes)
+        known = np.nan if record.redshift is None or ours else record.redshift
         rows.append(
             {
                 "plateifu": plateifu,
                 "catalogue": known,
                 **asdict(found),
                 "sure": found.sure,
-                "agrees": record.redshift is None or found.agrees(known),
+                "agrees": bool(np.isnan(known)) or found.agrees(known),
             }
         )
         progress(number, len(samples), plateifu)

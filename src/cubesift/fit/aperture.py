@@ -8,7 +8,7 @@ from cubesift.data.cube import FORESTAR
 
 RADIUS = 4.0  # arcsec: wide enough that a turning galaxy's two sides are in it alike
 INNER = 6.0  # arcsec from the middle of the bundle, within which the galaxy's is sought
-WHOLE = 0.9  # of the channels that the best spaxel has: a spaxel with fewer is left out
+WHOLE = 0.9  # of the channels of the best spaxel, else a spaxel is left out; of the light, else a channel
 
 
 def middle_spectrum(
@@ -16,8 +16,8 @@ def middle_spectrum(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum of the spaxels within 4 arcsec of the brightest, stars left out: flux and ivar, (wave,) each.
 
-    The ivar is that of spaxels with independent noise; `redshift.noise_factor` finds what it lacks. A channel
-    that any of the spaxels lacks is missing.
+    The ivar is that of spaxels with independent noise; `redshift.noise_factor` finds what it lacks. Where
+    spaxels lack a channel, the others stand for their share of the light too, up to a tenth of it.
 
     Args:
         flux: (y, x, wave).
@@ -37,6 +37,10 @@ def middle_spectrum(
     brightest = np.argmax(np.where(inner if inner.any() else usable, light, -np.inf))
     peak = np.unravel_index(brightest, light.shape)
     chosen = usable & (np.hypot(y - peak[0], x - peak[1]) * spaxel <= RADIUS)
-    whole = good[chosen].all(axis=0)
-    variance = (1 / np.where(whole, ivar[chosen], 1)).sum(axis=0)
-    return np.where(whole, flux[chosen].sum(axis=0), 0), np.where(whole, 1 / variance, 0)
+    there, weight = good[chosen], np.maximum(light[chosen], 0)
+    share = weight @ there / max(weight.sum(), 1e-30)
+    enough = (share > WHOLE) & there.any(axis=0)
+    share = np.where(enough, share, 1)
+    variance = np.where(there, 1 / np.where(there, ivar[chosen], 1), 0).sum(axis=0) / share**2
+    summed = np.where(there, flux[chosen], 0).sum(axis=0) / share
+    return np.where(enough, summed, 0), np.where(enough, 1 / np.where(enough, variance, 1), 0)

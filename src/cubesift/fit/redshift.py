@@ -65,7 +65,7 @@ class Redshift:
 
     def agrees(self, redshift: float, sigmas: float = 5.0) -> bool:
         """Whether another redshift is the same: within 5 sigma or 300 km/s, where galaxies turn."""
-        near = max(sigmas * self.error, 1e-3) * (1 + self.redshift)
+        near = max(sigmas * self.error, 1e-3 * (1 + self.redshift))
         return abs(redshift - self.redshift) < near
 
 
@@ -180,6 +180,9 @@ def _peaks(templates: Templates, explained: np.ndarray, left: np.ndarray, factor
     shifts = templates.shifts
     others = np.flatnonzero(peaks & (np.abs(shifts - shifts[best]) > APART))
     second = int(others[np.argmax(explained[others])]) if len(others) else best
+    rival = float(explained[second]) if second != best else 0.0
+    if best in (0, len(shifts) - 1):  # the flank of a peak beyond: whatever it explains, something else does
+        rival = float(explained[best])
     middle = min(max(best, 1), len(shifts) - 2)
     before, here, after = explained[middle - 1 : middle + 2]
     bend = 2 * here - before - after
@@ -192,7 +195,7 @@ def _peaks(templates: Templates, explained: np.ndarray, left: np.ndarray, factor
         error=float(channels * STEP * np.log(10) * (1 + redshift)),
         explained=float(explained[best]),
         second=float(10 ** (STEP * shifts[second]) - 1),
-        second_explained=float(explained[second]) if second != best else 0.0,
+        second_explained=rival,
         unexplained=float(left[best]),
         noise=factor,
     )

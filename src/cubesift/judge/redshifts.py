@@ -30,7 +30,10 @@ def in_words(columns: Columns, truth: Mapping[str, float] | None) -> str:
     if against.any():
         lines += ["", *_named(columns, np.flatnonzero(against))]
     if truth is not None:
-        lines += ["", *_against_truth(columns, np.array([truth[name] for name in columns["plateifu"]]))]
+        lines += [
+            "",
+            *_against_truth(columns, np.array([truth.get(name, np.nan) for name in columns["plateifu"]])),
+        ]
     return "\n".join(lines)
 
 
@@ -49,12 +52,13 @@ def _named(columns: Columns, rows: np.ndarray) -> list[str]:
 
 def _against_truth(columns: Columns, true: np.ndarray) -> list[str]:
     sure, off = columns["sure"], (columns["redshift"] - true) / (1 + true)
+    told_of = np.isfinite(true)
     pulls = off * (1 + true) / columns["error"]
-    failed = np.abs(off) > FAR
+    failed = told_of & ~(np.abs(off) <= FAR)  # no redshift at all is a failure too
     known = np.isfinite(columns["catalogue"])
     wrong = known & (np.abs(columns["catalogue"] - true) / (1 + true) > FAR)
     told = sure & ~columns["agrees"]
-    constant = (np.median(true) - true) / (1 + true)
+    constant = (np.nanmedian(true) - true) / (1 + true)
     return [
         f"Against the truth: sigma_NMAD {_spread(off):.1e} ({_spread(off) * SPEED_OF_LIGHT:.0f} km/s), where "
         f"the median redshift of all has {_spread(constant):.1e}; pulls {_spread(pulls):.2f} wide.",
@@ -67,4 +71,5 @@ def _against_truth(columns: Columns, true: np.ndarray) -> list[str]:
 
 def _spread(values: np.ndarray) -> float:
     """Standard deviation, by the median of the distances from the median."""
+    values = values[np.isfinite(values)]
     return float(1.4826 * np.median(np.abs(values - np.median(values)))) if len(values) else float("nan")
