@@ -14,7 +14,7 @@ from cubesift.learn.checkpoint import Checkpoint
 from cubesift.learn.compressed2d import Compressed2d
 from cubesift.learn.embed import encode_sample, rebuilt_sample
 
-PERIOD = 128  # channels: strides of wavelength that networks here have divide it, all but the last, folded one
+PERIOD = 128  # channels: the strides of wavelength that networks have here divide it, but for the last
 BANDS = 16
 SLICE = (5690.0, 5790.0)  # angstrom, observed: figure 5b is at 5739.8, and one channel is mostly noise
 
