@@ -8,6 +8,8 @@ import pytest
 from cubesift.data.run import Run
 from tests.survey import cubesift, given, made_once, simulate
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes in: a core is what each of two workers has
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

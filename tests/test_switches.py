@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from jaxtyping import install_import_hook
-from torch import Tensor
 
 from cubesift.data.store import Provenance
 from cubesift.data.wavelength import WavelengthGrid
@@ -39,7 +38,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "lambda 1": {"redshift_weight": 1.0},
 }
 OF_BLOCKS = ("relu", "max pooling", "strided", "no batch norm")  # which a single layer has not
-# The widths of `test_learn`'s sky, and enough of them to learn four galaxies of 16 x 16 x 256 by heart.
+# The widths of `test_learn`'s sky, and enough of them to learn four galaxies of 16 x 16 x 64 by heart.
 SMALL = {"cae3d": (4,), "cae1d2d": (4,)}
 AMPLE = {"cae3d": (8, 16), "cae1d2d": (8, 16)}
 
@@ -165,7 +164,7 @@ def test_with_any_switch_a_saved_model_says_the_same(
 @pytest.mark.long
 @PAIRS
 def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes: dict[str, Any]) -> None:
-    galaxies = [as_seen(a_sample(number, side=16, wave=256, noise=0)) for number in range(4)]
+    galaxies = [as_seen(a_sample(number, side=16, wave=64, noise=0)) for number in range(4)]
     settings = Training(
         system=system,  # type: ignore[arg-type]
         widths=AMPLE.get(system, (64, 32)),
@@ -178,19 +177,16 @@ def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes
     optimizer = torch.optim.Adam(model.train().parameters())
     redshifts = standardised(galaxies, (0.06, 0.03), "cpu")
 
-    def error() -> tuple[Tensor, Tensor]:
-        latent = model.encode(maps)
-        return galaxy_errors(model, latent, galaxies).mean(), redshift_error(
-            model.redshift(latent), redshifts
-        )
-
-    steps = 1000
+    steps, shares = 400, []
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 4e-3 * 0.5 ** (8 * step // steps)
-        rebuilt, missed = error()
+        latent = model.encode(maps)
+        rebuilt = galaxy_errors(model, latent, galaxies).mean()
+        shares.append(float(rebuilt.detach() / constant))
+        if shares[-1] < 0.2:
+            return
+        missed = redshift_error(model.redshift(latent), redshifts)
         optimizer.zero_grad()
         (rebuilt + settings.redshift_weight * missed).backward()
         optimizer.step()
-        if rebuilt < 0.08 * constant:  # a rate that still falls would only go on from here
-            break
-    assert error()[0] < 0.1 * constant
+    pytest.fail(f"{min(shares):.0%} of what the mean cube leaves, after {steps} steps; expected 20 %")
