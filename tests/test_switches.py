@@ -38,9 +38,9 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "lambda 1": {"redshift_weight": 1.0},
 }
 OF_BLOCKS = ("relu", "max pooling", "strided", "no batch norm")  # which a single layer has not
-# The widths of `test_learn`'s sky, and enough of them to learn four galaxies of 16 x 16 x 64 by heart.
+# The widths of `test_learn`'s sky, and enough of them to learn four galaxies of 16 x 16 x 256 by heart.
 SMALL = {"cae3d": (4,), "cae1d2d": (4,)}
-AMPLE = {"cae3d": (8, 16), "cae1d2d": (8, 16)}
+AMPLE = {"cae3d": (16, 16), "cae1d2d": (16, 16)}
 
 
 def thrown() -> list[Any]:
@@ -164,7 +164,7 @@ def test_with_any_switch_a_saved_model_says_the_same(
 @pytest.mark.long
 @PAIRS
 def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes: dict[str, Any]) -> None:
-    galaxies = [as_seen(a_sample(number, side=16, wave=64, noise=0)) for number in range(4)]
+    galaxies = [as_seen(a_sample(number, side=16, wave=256, noise=0)) for number in range(4)]
     settings = Training(
         system=system,  # type: ignore[arg-type]
         widths=AMPLE.get(system, (64, 32)),
@@ -177,16 +177,16 @@ def test_with_any_switch_four_galaxies_are_learned_by_heart(system: str, changes
     optimizer = torch.optim.Adam(model.train().parameters())
     redshifts = standardised(galaxies, (0.06, 0.03), "cpu")
 
-    steps, shares = 400, []
+    steps, shares = 450, []
     for step in range(steps):
-        optimizer.param_groups[0]["lr"] = 4e-3 * 0.5 ** (8 * step // steps)
+        optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / steps)
         latent = model.encode(maps)
         rebuilt = galaxy_errors(model, latent, galaxies).mean()
         shares.append(float(rebuilt.detach() / constant))
-        if shares[-1] < 0.2:
+        if shares[-1] < 0.1:
             return
         missed = redshift_error(model.redshift(latent), redshifts)
         optimizer.zero_grad()
         (rebuilt + settings.redshift_weight * missed).backward()
         optimizer.step()
-    pytest.fail(f"{min(shares):.0%} of what the mean cube leaves, after {steps} steps; expected 20 %")
+    pytest.fail(f"{min(shares):.0%} of what the mean cube leaves, after {steps} steps; expected 10 %")
