@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long docs clean
+# The paper's comparison, some three hours of two cores; it goes on where it was stopped.
+.PHONY: demo paper test test-long docs clean
 
 .venv/demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -16,6 +17,10 @@ BIN := .venv/bin
 
 demo: .venv/demo
 	$(BIN)/cubesift make runs/demo --recipe recipes/demo.toml
+
+paper: .venv/demo
+	$(BIN)/cubesift make runs/paper --recipe recipes/paper.toml --stream
+	$(BIN)/cubesift judge table1 runs/paper
 
 test: .venv/test
 	$(BIN)/ruff format --check .

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from cubesift.data.cube import FORESTAR, NOCOV, Cube
+from cubesift.data.cube import CRITICAL, FORESTAR, NOCOV, Cube
 from cubesift.data.dust import transmission
 from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid, redshift_channels
 from cubesift.errors import BadFile
 from cubesift.prepare import steps
 from cubesift.prepare.cube import prepare_cube
-from cubesift.prepare.recipe import CUBESIFT, PAPER
+from cubesift.prepare.recipe import CUBESIFT, PAPER, Recipe
 
 HALPHA = 6564.61
 
@@ -99,6 +99,39 @@ def test_a_foreground_star_is_masked_in_the_input_and_not_judged() -> None:
     assert sample.ivar[star].max() == 0
     assert sample.flux.max() < 50
     assert prepare_cube(cube, replace(PAPER, mask_stars=False)).flux.max() > 90
+
+
+@pytest.mark.parametrize("recipe", [PAPER, CUBESIFT], ids=["paper", "cubesift"])
+def test_what_came_in_bad_voxels_is_in_no_sample(recipe: Recipe) -> None:
+    one, other = cube_of(), cube_of()
+    for cube, junk in ((one, 1e6), (other, -3.0)):
+        for bad in (np.s_[:, 0, 0], np.s_[:, 33, 9:12], np.s_[300:304, 9, 9], np.s_[-40:, 9, 20]):
+            cube.flux[bad], cube.ivar[bad] = junk, 0
+    first, second = prepare_cube(one, recipe), prepare_cube(other, recipe)
+    np.testing.assert_array_equal(first.flux, second.flux)
+    np.testing.assert_array_equal(first.unclipped, second.unclipped)
+    assert prepare_cube(one, replace(recipe, fill_bad=False)).flux.max() > 1e5
+
+
+def test_bad_voxels_are_bridged_where_a_spaxel_was_seen() -> None:
+    flux = np.arange(60, dtype=np.float32).reshape(10, 2, 3) % 7
+    ivar = np.ones_like(flux)
+    ivar[4:6, 0, 0] = ivar[8:, 0, 1] = ivar[:, 1, 2] = ivar[2] = 0
+    out = steps.without_bad(flux, ivar)
+    step = (flux[6, 0, 0] - flux[3, 0, 0]) / 3
+    np.testing.assert_allclose(out[4:6, 0, 0], flux[3, 0, 0] + step * np.array([1, 2]), rtol=1e-6)
+    np.testing.assert_array_equal(out[8:, 0, 1], flux[7, 0, 1])  # beyond the last good channel there is no line
+    assert not out[:, 1, 2].any()  # nobody saw the spaxel
+    assert not out[2].any()  # nor anybody the channel
+    np.testing.assert_array_equal(out[ivar > 0], flux[ivar > 0])
+
+
+def test_a_cube_that_its_pipeline_calls_unusable_is_left_out_and_says_how_to_keep_it() -> None:
+    cube = replace(cube_of(), quality=CRITICAL | 1 << 5)
+    with pytest.raises(BadFile, match=r"bit 30, CRITICAL.*take_critical"):
+        prepare_cube(cube, PAPER)
+    assert prepare_cube(cube, replace(PAPER, take_critical=True)).record.plateifu == "1-1901"
+    assert prepare_cube(replace(cube, quality=1 << 14), PAPER).record.plateifu == "1-1901"
 
 
 @pytest.mark.parametrize("redshift", [0.0, 0.0123, 0.0376, 0.15, 0.2])

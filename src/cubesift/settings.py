@@ -25,15 +25,17 @@ from cubesift.simulate.settings import Simulation
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Line:
-    """Every verb's settings. The defaults are the paper's, with two of its systems."""
+    """Every verb's settings. The defaults are the paper's: two of its systems and the linear baseline,
+    cross-fitted, so that every galaxy is scored by models that have not seen it, and once more on all."""
 
     simulate: Simulation | None = None  # only asked for, never by default
     fetch: Fetching = field(default_factory=Fetching)
     select: Selection = field(default_factory=Selection)
     prepare: tuple[Recipe, ...] = (Recipe(),)
     train: tuple[Training, ...] = (
-        Training(name="cae2d", system="cae2d"),
-        Training(name="pca2d", system="pca2d"),
+        Training(name="linear", system="linear", split="crossfit", folds=2),
+        Training(name="cae2d", system="cae2d", split="crossfit", folds=2),
+        Training(name="pca2d", system="pca2d", split="crossfit", folds=2),
     )
     detect: Detection = field(default_factory=Detection)
     report: Reporting = field(default_factory=Reporting)

@@ -11,6 +11,8 @@ from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid
 # DRP3PIXMASK, SDSS mask-bit tables; other instruments' flags are put into the same bits.
 NOCOV, LOWCOV, DEADFIBER, FORESTAR, DONOTUSE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 10
 
+CRITICAL = 1 << 30  # of DRP3QUAL: the whole cube is not to be used
+
 # Noise of neighbouring spaxels: rho(d) = exp(-d**2 / 2 sigma**2), d in spaxels (Law+2016, MaNGA DRP).
 MANGA_NOISE_SIGMA = 1.92
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cubesift.data.cube import FORESTAR, NOCOV, Cube
+from cubesift.data.cube import CRITICAL, FORESTAR, NOCOV, Cube
 from cubesift.data.dust import transmission
 from cubesift.data.samples import Sample, SampleRecord
 from cubesift.data.wavelength import STEP, WavelengthGrid, redshift_channels
@@ -19,7 +19,8 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
     Flux stays per *original* spaxel, in 1e-17 erg/s/cm2/angstrom, divided by `record.scale`.
 
     Raises:
-        BadFile: the recipe does not take such a cube (too small, redshift off the rest grid, no flux).
+        BadFile: the recipe does not take such a cube (too small, redshift off the rest grid, no flux, called
+            critical by its pipeline).
     """
     _check(cube, recipe)
     ny = cube.shape[1]
@@ -39,6 +40,8 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
         return steps.shifted(spaxels, start, fine.size, fill)
 
     raw_flux, raw_ivar, raw_bits = (values[: cut.size] for values in (cube.flux, cube.ivar, cube.bits))
+    if recipe.fill_bad:
+        raw_flux = steps.without_bad(raw_flux, raw_ivar)
     if native:
         unclipped, ivar = placed(raw_flux.transpose(1, 2, 0)), placed(raw_ivar.transpose(1, 2, 0))
         bits = placed(raw_bits.transpose(1, 2, 0), NOCOV)
@@ -113,6 +116,11 @@ def _check(cube: Cube, recipe: Recipe) -> None:
         raise BadFile(
             f"{cube.plateifu}: {ny} x {ny} spaxels, but recipe {recipe.name!r} leaves out cubes smaller "
             f"than {recipe.min_side}. Lower min_side to keep it"
+        )
+    if cube.quality & CRITICAL and not recipe.take_critical:
+        raise BadFile(
+            f"{cube.plateifu}: its pipeline calls it unusable (DRP3QUAL {cube.quality}, bit 30, CRITICAL). "
+            "Set take_critical to prepare it all the same"
         )
     if recipe.frame == "rest" and cube.known_redshift and cube.redshift > recipe.max_redshift:
         raise BadFile(

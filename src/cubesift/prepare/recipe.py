@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -23,6 +24,7 @@ class Recipe:
         0.2  # the rest grid reaches this far; only in the rest frame
     )
     min_side: Annotated[int, Field(ge=0)] = 34  # cubes smaller than this are left out; a cube of 34 stays
+    take_critical: bool = False  # cubes that the survey's pipeline calls unusable: DRP3QUAL, bit 30
     clip: bool = True  # negative flux becomes 0 in the models' input (the unclipped flux is kept too)
     side: Annotated[int, Field(ge=2)] | Literal["native"] = 32  # spaxels along a side after the linear resize
     channels: Annotated[int, Field(ge=2)] | Literal["all"] = 4096  # the first so many
@@ -30,9 +32,16 @@ class Recipe:
     sky: tuple[float, float] = (5574.0, 5585.0)  # angstrom, vacuum, observed: residual of the sky line
     fill_sky: bool = True  # interpolate across it in the input; it is never judged by
     mask_stars: bool = True  # FORESTAR spaxels: 0 in the input, ivar 0
+    fill_bad: bool = True  # voxels with ivar 0: bridged along the spectrum, 0 in spaxels that nobody saw
     extinction: Law | Literal["none"] = "none"  # remove the dust of our Galaxy by this law
     rv: Annotated[float, Field(gt=0)] = 3.1
     normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What samples are known by. Made before these two settings were known, they are as without them."""
+        said = asdict(self)
+        return {name: said[name] for name in said if said[name] or name not in ("fill_bad", "take_critical")}
 
     def cut(self, observed: WavelengthGrid) -> WavelengthGrid:
         """The channels of a cube that are used."""

@@ -160,13 +160,13 @@ def prepare_one(task: Task) -> tuple[str, bool]:
 
 
 def _samples(run: Run, recipe: Recipe) -> Samples:
-    provenance = Provenance("prepare", fingerprint(recipe))
+    provenance = Provenance("prepare", fingerprint(recipe.told))
     return Samples.create(run.samples(recipe.name), provenance, recipe.grid(MANGA_GRID), asdict(recipe))
 
 
 def _refusal(identity: str, refusing: Sequence[Recipe]) -> str:
     """The same cube refused by the same recipes: not to be tried again."""
-    return fingerprint(identity, [asdict(recipe) for recipe in refusing])
+    return fingerprint(identity, [recipe.told for recipe in refusing])
 
 
 def _is_prepared(samples: Samples, name: str, identity: str) -> bool:
