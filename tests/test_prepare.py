@@ -120,7 +120,7 @@ def test_bad_voxels_are_bridged_where_a_spaxel_was_seen() -> None:
     out = steps.without_bad(flux, ivar)
     step = (flux[6, 0, 0] - flux[3, 0, 0]) / 3
     np.testing.assert_allclose(out[4:6, 0, 0], flux[3, 0, 0] + step * np.array([1, 2]), rtol=1e-6)
-    np.testing.assert_array_equal(out[8:, 0, 1], flux[7, 0, 1])  # beyond the last good channel there is no line
+    np.testing.assert_array_equal(out[8:, 0, 1], flux[7, 0, 1])  # beyond the last good channel
     assert not out[:, 1, 2].any()  # nobody saw the spaxel
     assert not out[2].any()  # nor anybody the channel
     np.testing.assert_array_equal(out[ivar > 0], flux[ivar > 0])

@@ -219,9 +219,12 @@ def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | N
     from cubesift.detect.consensus import said_of
     from cubesift.detect.manifold import maps_left_out
     from cubesift.detect.score import score_galaxies
+    from cubesift.detect.starmasks import said_of_masks
 
-    outliers = score_galaxies(as_run(run), settings, models)
-    for words in [*said_of(outliers), *maps_left_out(settings, len(outliers.galaxies["plateifu"]))]:
+    run = as_run(run)
+    outliers = score_galaxies(run, settings, models)
+    without = maps_left_out(settings, len(outliers.galaxies["plateifu"]))
+    for words in [*said_of(outliers), *said_of_masks(run, outliers), *without]:
         say(words)
 
 

@@ -29,7 +29,7 @@ def agreement(galaxies: Columns) -> Columns:
     columns: Columns = {"score": np.array(scores, dtype=str)}
     for one in scores:
         pairs = [(galaxies[f"{one}.percentile"], galaxies[f"{other}.percentile"]) for other in scores]
-        columns[one] = np.array([_correlation(*pair) for pair in pairs], dtype=float)
+        columns[one] = np.array([correlation(*pair) for pair in pairs], dtype=float)
     return columns
 
 
@@ -64,7 +64,8 @@ def as_text(table: Columns) -> list[str]:
     return rows
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's, of the galaxies that have both; nan with fewer than three."""
     both = np.isfinite(one) & np.isfinite(other)
     one, other = one[both], other[both]
     if len(one) < FEWEST or np.ptp(one) == 0 or np.ptp(other) == 0:
