@@ -119,14 +119,14 @@ def test_a_spaxel_without_lines_has_none_within_its_errors(basis: Basis) -> None
 def test_stars_fill_in_what_lies_under_a_line() -> None:
     grid = MANGA_GRID
     rng = np.random.default_rng(9)
-    mixtures = (rng.dirichlet(np.ones(6), 3) @ stars()[rng.choice(len(stars()), 6, replace=False)]).astype(
-        np.float32
-    )
+    tilted = 1 + 0.2 * np.linspace(-1, 1, grid.size)  # as dust and calibration do
+    made = (stars()[rng.choice(len(stars()), 6, replace=False)] * tilted).astype(np.float32)
+    turned = np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32)  # no component is a mixture of stars
+    components, amounts = turned @ made, rng.dirichlet(np.ones(6), 100) @ turned.T
     gaps = near_lines(grid, GAP)
-    emptied = np.where(gaps, 0, mixtures)
-    filled = filled_by_stars(emptied, gaps, grid)
-    assert (filled[:, ~gaps] == mixtures[:, ~gaps]).all()
-    missed = np.abs(filled - mixtures)[:, gaps] / mixtures[:, gaps]
+    filled = filled_by_stars(np.where(gaps, 0, components), amounts, gaps, grid)
+    assert (filled[:, ~gaps] == components[:, ~gaps]).all()
+    missed = np.abs(amounts @ filled / (amounts @ components) - 1)[:, gaps]
     assert np.median(missed) < 0.002
     assert missed.max() < 0.1
 

@@ -19,6 +19,7 @@ GAP = 9  # channels to each side of a line that are no continuum: 350 km/s and t
 TOGETHER = 1024  # spectra at a time
 ODD = 2.0  # reduced chi2 from which a spectrum counts less, as its inverse square
 WIDE = 4.0  # times the variance of the amounts found, so that the prior never holds what was seen
+TOLD = 200  # spectra by which gaps are filled: several times the components
 FILLS = 3  # rounds in which the first components, of spectra with gaps, fill them themselves
 
 
@@ -44,7 +45,7 @@ def learn_basis(
 
     Alternating least squares (as Tsalmantza & Hogg 2012; Bailey 2012): amounts of every spectrum, then
     components channel by channel. The channels of lines are gaps in every spectrum, and in the end are
-    filled in from stars. Spectra that do not fit count less: an oddity is not learned.
+    filled by stars. Spectra that do not fit count less: an oddity is not learned.
 
     Args:
         flux: (spectrum, wave) at rest.
@@ -74,7 +75,8 @@ def learn_basis(
         components = refined(components, products.square(outer), right)
         spread = spread_of(np.concatenate(amounts))
         progress(number + 1, float(np.median(np.concatenate(misfits))))
-    return Basis(grid, filled_by_stars(components, lines, grid), spread)
+    found = np.concatenate(amounts)
+    return Basis(grid, filled_by_stars(components, found[clear(found, ivar)], lines, grid), spread)
 
 
 def amounts_of(flux: np.ndarray, ivar: np.ndarray, products: Products, spread: np.ndarray) -> np.ndarray:
@@ -99,6 +101,13 @@ def refined(components: np.ndarray, matrices: np.ndarray, right: np.ndarray) -> 
     diagonal = np.arange(len(components))
     matrices[:, diagonal, diagonal] += hold[:, None]
     return solved(matrices, right + hold[:, None] * components.T).T.astype(np.float32)
+
+
+def clear(amounts: np.ndarray, ivar: np.ndarray) -> np.ndarray:
+    """Places of up to `TOLD` spectra, evenly among the half that has less noise for its light."""
+    signal = amounts[:, 0] * np.sqrt(ivar.sum(axis=1))
+    half = np.argsort(-signal, kind="stable")[: (len(signal) + 1) // 2]
+    return np.asarray(half[np.linspace(0, len(half) - 1, min(TOLD, len(half))).astype(int)])
 
 
 def spread_of(amounts: np.ndarray) -> np.ndarray:
