@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cubesift.contenders import _one_cross_fit, contender, contenders_of, cross_fit
+from cubesift.contenders import _one_cross_fit, contender, contenders_of, cross_fit, spectral_pca
 from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import read_json, read_parquet, write_json
 from cubesift.errors import CubesiftError
 from cubesift.judge.lineflux import line_flux
-from cubesift.judge.rebuilt import Contender, Known, measure_all, report_weights, summed_error
+from cubesift.judge.rebuilt import Contender, Known, Truth, measure_all, report_weights, summed_error
 from cubesift.judge.table1 import Trial, judge_models, under_trained
 from cubesift.judging import judge_table1
 from cubesift.learn.checkpoint import Checkpoint
@@ -33,7 +33,7 @@ def known(seed: int) -> Known:
     flux, ivar = noisy(rng, clean)
     ivar *= np.float32(FACTOR**2)
     observed = sample(f"8485-{1901 + seed}", flux, ivar)
-    return Known(observed, sample("truth", clean, ivar), FACTOR, 0.03)
+    return Known(observed, Truth(sample("truth", clean, ivar), FACTOR, 0.03))
 
 
 def rebuilding(truths: dict[str, np.ndarray], lines: float) -> Contender:
@@ -52,7 +52,7 @@ def rebuilding(truths: dict[str, np.ndarray], lines: float) -> Contender:
 
 def test_who_knows_the_truth_has_no_error_and_half_a_line_is_half_a_line() -> None:
     galaxies = [known(seed) for seed in range(3)]
-    truths = {one.sample.record.plateifu: one.truth.unclipped for one in galaxies}
+    truths = {one.sample.record.plateifu: one.truth.sample.unclipped for one in galaxies}
     whole, half = rebuilding(truths, 1), rebuilding(truths, 0.5)
     noise = Contender("input", lambda one: (one.flux, float("nan")))
     measured, floor = measure_all(galaxies, [whole, half, noise], GRID.wave, lambda _: None)
@@ -78,7 +78,7 @@ def test_the_boundary_counts_a_fifth_and_a_star_nothing() -> None:
 
 def test_what_a_model_says_of_channels_that_are_not_covered_is_not_counted() -> None:
     one = known(0)
-    for values in (one.sample.flux, one.sample.ivar, one.truth.unclipped):
+    for values in (one.sample.flux, one.sample.ivar, one.truth.sample.unclipped):
         values[..., :100] = 0
     right = Contender("right", lambda sample: (sample.flux.copy(), float("nan")))
     beyond = Contender(
@@ -141,12 +141,13 @@ def test_a_line_is_looked_for_where_the_shift_to_rest_left_it() -> None:
     here = GRID.wave * 10 ** (-1e-4 * 0.5)
     # A channel 590 km/s from the line: half a lattice channel more, and it would lie beyond 600.
     centre = here[int(GRID.channel(6590))] / (1 + 590 / light)
-    shifted_by = (1 + one.redshift) * 6564.61 / centre - 1
+    shifted_by = (1 + one.truth.redshift) * 6564.61 / centre - 1
     at_rest = replace(one.sample.record, frame="rest", redshift=float(shifted_by), fraction=0.5)
     velocity = light * (here / centre - 1)
     clean = np.exp(-np.square(velocity / 300) / 2).astype(np.float32)
     cube = np.broadcast_to(clean, one.sample.flux.shape)
-    seen = replace(one, sample=replace(one.sample, record=at_rest), truth=replace(one.truth, unclipped=cube))
+    truth = replace(one.truth, sample=replace(one.truth.sample, unclipped=cube))
+    seen = Known(replace(one.sample, record=at_rest), truth)
     model = Contender("edge", lambda _: (np.where(velocity > 400, cube, 0), float("nan")))
     measured, _ = measure_all([seen], [model], GRID.wave, lambda _: None)
     line = clean * np.gradient(here) * (np.abs(velocity) < 600)
@@ -155,10 +156,13 @@ def test_a_line_is_looked_for_where_the_shift_to_rest_left_it() -> None:
 
 
 def test_a_loss_that_still_falls_is_said_to() -> None:
-    falling = [1 - 0.01 * epoch for epoch in range(50)]
-    assert under_trained(falling)
-    assert not under_trained([*falling, *[0.5] * 6])
-    assert not under_trained([1.0, 0.5])
+    falling, rates = [1 - 0.01 * epoch for epoch in range(50)], [1e-3] * 56
+    assert under_trained(falling, rates) == "yes"
+    assert under_trained([*falling, *[0.5] * 6], rates) == "no"
+    assert under_trained([1.0, 0.5], rates) == "-"
+    assert under_trained([*falling[:-6], np.nan, *falling[-5:]], rates) == "-"
+    assert under_trained(falling, [*rates[:-5], *[5e-4] * 5]) == "yes"
+    assert under_trained(falling, [*rates[:-4], *[5e-4] * 4]) == "-"  # it fell for the rate, too
 
 
 def with_truth(survey: Run, trained: Run, path: Path) -> Run:
@@ -181,11 +185,38 @@ def test_a_run_that_was_simulated_and_trained_has_its_table(
     assert "CPU-s/galaxy/epoch" in text
     assert "(clock)" not in text
     kept, _ = read_parquet(path.with_suffix(".parquet"))
-    assert kept["model"].tolist() == ["noise-free truth", "mean redshift", "mean cube", "cae2d", "pca2d"]
-    assert f"{kept['recon MAE'][3]:.0f}" in line_of(text, "  cae2d")
+    assert kept["model"].tolist() == [
+        "noise-free truth",
+        "mean redshift",
+        "mean cube",
+        "spectral PCA",
+        "cae2d",
+        "pca2d",
+    ]
+    assert f"{kept['recon MAE'][4]:.0f}" in line_of(text, "  cae2d")
     with pytest.raises(CubesiftError, match="no model of samples 'nobody' that held galaxies out"):
         judge_table1(run, "nobody")
     assert "no model" in refusal("judge", "table1", run.path, "--recipe", "nobody")
+
+
+def test_real_cubes_have_the_papers_two_figures_and_the_controls(
+    survey: Run, undisturbed: Run, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "real")
+    shutil.copytree(undisturbed.path, run.path)
+    real, _ = read_parquet(judge_table1(run).with_suffix(".parquet"))
+    same, _ = read_parquet(
+        judge_table1(with_truth(survey, undisturbed, tmp_path / "known")).with_suffix(".parquet")
+    )
+    assert "Nobody knows the truth" in (run.path / "table1-tiny.txt").read_text()
+    assert real["model"].tolist() == same["model"].tolist()
+    for column in ("recon MAE", "z MSE"):
+        assert np.array_equal(real[column][1:], same[column][1:], equal_nan=True)
+    assert np.isfinite(real["recon MAE"][2:]).all()
+    assert np.isnan(real["recon MAE"][0])
+    for column in ("error", "Ha median", "[O III] spaxels"):
+        assert np.isnan(real[column]).all()
+    assert np.isfinite(same["error"][2:]).all()
 
 
 def test_models_that_held_out_nobody_in_common_are_named(undisturbed: Run, tmp_path: Path) -> None:
@@ -214,7 +245,7 @@ def test_models_that_cannot_be_asked_are_named_with_the_reason(undisturbed: Run,
     (run.model("begun", "split") / "model.json").unlink()
     (run.model("cae2d", "split") / "weights.safetensors").write_bytes(b"torn")
     trial = contenders_of(run, "", lambda _: pytest.fail("nobody is asked yet"))
-    assert [one.name for one in trial.contenders] == ["mean cube", "pca2d"]
+    assert [one.name for one in trial.contenders] == ["mean cube", "spectral PCA", "pca2d"]
     assert "seen" in trial.saw_all
     assert "held out" in trial.saw_all["seen"]
     said = {"begun": "not trained to its end", "lacking": "did not hold out 1 of the", "seen": "every galaxy"}
@@ -232,6 +263,20 @@ def lacking_fold(run: Run, name: str, galaxies: int = 1) -> list[str]:
     record["settings"] |= {"name": name, "split": "crossfit"}
     write_json(folder / "model.json", record)
     return list(record["validation"])
+
+
+def test_principal_components_of_spectra_are_what_the_model_is_given(undisturbed: Run) -> None:
+    models = [Checkpoint.load(undisturbed.model(name, "split")) for name in ("cae2d", "pca2d")]
+    assert spectral_pca(models[:1]) == []
+    (control,) = spectral_pca(models)
+    space, side = models[1].model.space, models[1].side
+    one = Samples.open(undisturbed.samples("tiny")).read(models[1].validation[0])
+    flux = one.flux.reshape(-1, one.flux.shape[-1]) - space.mean.numpy()
+    expected = flux @ space.analysis.numpy().T @ space.synthesis.numpy() + space.mean.numpy()
+    rebuilt, redshift = control.rebuild(one)
+    assert np.allclose(rebuilt.reshape(expected.shape), expected, atol=1e-4 * np.abs(expected).max())
+    assert np.isnan(redshift)
+    assert control.about["numbers"] == f"{6 * side**2}"  # components a spaxel
 
 
 def test_a_galaxy_is_rebuilt_by_the_fold_that_held_it_out(undisturbed: Run) -> None:
@@ -270,3 +315,15 @@ def test_two_epochs_are_too_few_to_say_whether_a_loss_still_falls(undisturbed: R
     row = contender(replace(checkpoint, history=checkpoint.history[:2]))
     assert row.about["under-trained"] == "-"
     assert row.about["steps"] == f"{2 * -(-len(checkpoint.train) // checkpoint.settings.batch_size)}"
+
+
+def test_steps_stand_beside_the_papers_whatever_was_asked_of_the_model(undisturbed: Run) -> None:
+    papers = {}
+    for name in ("cae2d", "pca2d"):
+        checkpoint = Checkpoint.load(undisturbed.model(name, "split"))
+        papers[name] = contender(checkpoint).about["paper's steps"]
+        assert (checkpoint.settings.epochs, checkpoint.settings.batch_size) == (6, 4)
+    assert papers == {
+        "cae2d": "2,000",
+        "pca2d": "10,000",
+    }  # 2,000 galaxies, 50 epochs, in batches of 50 or 10

@@ -12,7 +12,7 @@ from cubesift.data.cube import FORESTAR
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import Columns, Provenance, fingerprint, read_parquet, write_parquet
-from cubesift.judge.rebuilt import Contender, Known, measure_all
+from cubesift.judge.rebuilt import Contender, Known, Truth, measure_all
 from cubesift.learn.checkpoint import Checkpoint
 from cubesift.streaming import Revealer, revealer_of
 
@@ -66,11 +66,12 @@ def known_galaxy(run: Run, samples: Samples, plateifu: str, reveal: Revealer) ->
     truths = Samples.create(path, samples.provenance, samples.grid, samples.recipe)
     if plateifu not in truths:
         (known,) = known_galaxies(run, samples, [plateifu], reveal)
-        truths.write(known.truth)
+        assert known.truth is not None
+        truths.write(known.truth.sample)
     truth, _ = read_parquet(run.truth_galaxies)
     (row,) = np.flatnonzero(truth["plateifu"] == plateifu)
     factor, redshift = float(truth["error_factor"][row]), float(truth["redshift"][row])
-    return Known(samples.read(plateifu), truths.read(plateifu), factor, redshift)
+    return Known(samples.read(plateifu), Truth(truths.read(plateifu), factor, redshift))
 
 
 def mean_of(name: str, samples: Samples, train: Sequence[str]) -> Contender:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,25 +16,27 @@ from cubesift.data.run import Run
 from cubesift.data.samples import Sample, Samples
 from cubesift.data.store import read_json, read_parquet
 from cubesift.errors import CubesiftError
-from cubesift.judge.rebuilt import Contender, Known
-from cubesift.judge.table1 import LAST, Trial, under_trained
+from cubesift.judge.rebuilt import Contender, Known, Truth
+from cubesift.judge.table1 import Trial, under_trained
 from cubesift.learn.blocks import BOTTLENECK
 from cubesift.learn.checkpoint import Checkpoint
-from cubesift.learn.embed import rebuilt_sample
+from cubesift.learn.embed import rebuilt_maps, rebuilt_sample
 from cubesift.learn.resume import History, read_history
 from cubesift.learn.settings import Training
+from cubesift.learn.spaces import ComponentSpace
 from cubesift.prepare.cube import prepare_cube
 from cubesift.prepare.recipe import Recipe
 from cubesift.streaming import Revealer
 
-PAPER_GALAXIES = 2000  # learned from in the paper
+PAPERS = Training()  # its schedule, whatever the settings of the model it is held against
 
 
-def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
+def contenders_of(run: Run, recipe: str, reveal: Revealer | None) -> Trial:
     """The run's models of one recipe's samples that held galaxies out, and the mean cube beside them.
 
     `recipe` = "" is that of most models. Only galaxies that all of them held out are asked about, of a
-    cross-fit each by the fold that held it out; who is not asked is named with the reason.
+    cross-fit each by the fold that held it out; who is not asked is named with the reason. `reveal` = None
+    where nobody knows the truth.
 
     Raises:
         CubesiftError: no such models, or none of their galaxies was held out by all.
@@ -67,8 +69,17 @@ def contenders_of(run: Run, recipe: str, reveal: Revealer) -> Trial:
             cross_fits.append(cross_fit(folds))
     return Trial(
         recipe=recipe,
-        contenders=[mean_cube(samples, train), *map(contender, chosen), *cross_fits],
-        galaxies=partial(known_galaxies, run, samples, held_out, reveal),
+        contenders=[
+            mean_cube(samples, train),
+            *spectral_pca(chosen),
+            *map(contender, chosen),
+            *cross_fits,
+        ],
+        galaxies=(
+            partial(known_galaxies, run, samples, held_out, reveal)
+            if reveal
+            else lambda: (Known(samples.read(name)) for name in held_out)
+        ),
         asked=len(held_out),
         trained=len(train),
         wave=samples.grid.wave,
@@ -118,11 +129,11 @@ def training_of(settings: Training, history: History, galaxies: int) -> dict[str
         about["steps"] = "closed form"
     else:
         steps = math.ceil(galaxies / settings.batch_size) * len(history)
-        paper = math.ceil(PAPER_GALAXIES / settings.batch_size) * settings.epochs
-        about |= {"batch": str(settings.batch_size), "steps": f"{steps:,}", "paper's steps": f"{paper:,}"}
+        paper = replace(PAPERS, system=settings.system)
+        papers = math.ceil(paper.first / paper.batch_size) * paper.epochs
+        about |= {"batch": str(settings.batch_size), "steps": f"{steps:,}", "paper's steps": f"{papers:,}"}
         if "held out" in about:
-            known = len(held_out) > LAST and np.isfinite(held_out[-1 - LAST])
-            about["under-trained"] = "-" if not known else "yes" if under_trained(held_out) else "no"
+            about["under-trained"] = under_trained(held_out, [row["learning_rate"] for row in history])
     # Other work on the machine blurs seconds by the clock; histories of before hold no others.
     column = "cpu_seconds" if all("cpu_seconds" in row for row in history) else "seconds"
     seconds = float(np.median([row[column] for row in history])) / galaxies
@@ -156,6 +167,22 @@ def mean_cube(samples: Samples, train: Sequence[str]) -> Contender:
     return Contender("mean cube", rebuild, control=True)
 
 
+def spectral_pca(models: Iterable[Checkpoint]) -> list[Contender]:
+    """Principal components of single spectra, of the first model that works on any: what its maps hold.
+
+    The control of the one-layer autoencoder, as many numbers a spaxel; no system on components leaves less.
+    """
+    for one in models:
+        if isinstance(one.model.space, ComponentSpace) and one.settings.system != "ae2d":
+            about = {
+                "numbers": f"{one.settings.components * one.side**2:,}",
+                "galaxies": f"{len(one.train):,}",
+                "steps": "closed form",
+            }
+            return [Contender("spectral PCA", partial(rebuilt_maps, one), about, control=True)]
+    return []
+
+
 def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Revealer) -> Iterator[Known]:
     """Each sample beside its truth, made again from the survey's seed and prepared by the same recipe."""
     truth, _ = read_parquet(run.truth_galaxies)
@@ -166,10 +193,12 @@ def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Rev
         # The same bits and coverage, so that light is where the sample has light.
         clean = replace(revealed.cube, flux=revealed.clean)
         yield Known(
-            sample=samples.read(name),
-            truth=prepare_cube(clean, recipe),
-            error_factor=float(truth["error_factor"][rows[name]]),
-            redshift=float(truth["redshift"][rows[name]]),
+            samples.read(name),
+            Truth(
+                prepare_cube(clean, recipe),
+                error_factor=float(truth["error_factor"][rows[name]]),
+                redshift=float(truth["redshift"][rows[name]]),
+            ),
         )
 
 

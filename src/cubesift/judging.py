@@ -99,17 +99,18 @@ def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     Beside the text lie its numbers, as Parquet.
 
     Only models that held galaxies out are asked, and about those galaxies alone; the others are named. Beside
-    them stand the mean cube, the noise-free truth, and a constant redshift.
+    them stand the mean cube, a constant redshift, and the noise-free truth where the survey was simulated: of
+    others nobody knows what the lines and the error are held against.
 
     Raises:
-        CubesiftError: no such models, or no simulated survey to know the truth of.
+        CubesiftError: no such models, or a simulated survey that cannot be made again.
     """
     from cubesift.contenders import contenders_of
     from cubesift.data.store import Provenance, fingerprint, write_parquet, written_beside
     from cubesift.judge.table1 import judge_models
 
     run = as_run(run)
-    asked = contenders_of(run, recipe, revealer_of(run))
+    asked = contenders_of(run, recipe, revealer_of(run) if run.truth_galaxies.exists() else None)
     with watching("judge table1") as tick:
         table = judge_models(asked, progress=tick)
     path = run.path / f"table1-{asked.recipe}.txt"

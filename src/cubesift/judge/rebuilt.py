@@ -65,13 +65,20 @@ def redshift_measures(own: np.ndarray, true: np.ndarray) -> tuple[float, float, 
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What is known of a simulated galaxy."""
+
+    sample: Sample  # the noise-free cube, prepared by the same recipe
+    error_factor: float  # true noise over formal error
+    redshift: float
+
+
+@dataclass(frozen=True)
 class Known:
-    """A sample beside its truth."""
+    """A sample beside its truth, if anyone knows it."""
 
     sample: Sample
-    truth: Sample  # the noise-free cube, prepared by the same recipe
-    error_factor: float  # true noise over formal error
-    redshift: float  # true
+    truth: Truth | None = None
 
 
 def report_weights(sample: Sample) -> np.ndarray:
@@ -93,7 +100,7 @@ def measure_all(
     wave: np.ndarray,
     progress: Callable[[str], None],
 ) -> tuple[dict[str, Measures], list[float]]:
-    """Measure every contender on every galaxy; also the summed |truth - input| of each: the floor.
+    """Measure every contender on every galaxy; also the floor: summed |truth - input|, where truth is known.
 
     Args:
         galaxies: each asked of all contenders, then dropped.
@@ -104,38 +111,61 @@ def measure_all(
     measured = {contender.name: Measures() for contender in contenders}
     floor = []
     for known in galaxies:
-        sample, truth = known.sample, known.truth.unclipped
-        truth = truth * np.float32(known.truth.record.scale / sample.record.scale)
+        sample = known.sample
         weights = report_weights(sample)
         # At rest, or of another instrument: a channel that is not covered holds no flux to be compared with.
         covered = ((sample.ivar > 0) | (sample.flux != 0)).any(axis=(0, 1))
-        good = sample.ivar > 0
-        ivar = sample.ivar / np.float32(known.error_factor**2)
-        clipped = np.maximum(truth, 0) if (sample.flux >= 0).all() else truth
-        counted = (weights[..., None] > 0) & covered
-        floor.append(summed_error(np.where(counted, clipped, 0), sample.flux, weights))
-        here = wave * 10 ** (-STEP * sample.record.fraction)
-        # At rest by the catalogue's redshift, which is not quite the true one, or a wrong one was planted.
-        at_rest = sample.record.frame == "rest"
-        stretch = (1 + known.redshift) / (1 + (sample.record.redshift or 0.0) * at_rest)
-        true_lines = {}
-        for line, rest in LINES.items():
-            flux, weight = line_flux(truth, here, good, rest * stretch)
-            variance = (weight**2 / np.where(good, ivar, np.inf)).sum(axis=-1)
-            true_lines[line] = flux, np.sqrt(variance)
+        truth = None if known.truth is None else _Compared.of(sample, known.truth, wave)
+        if truth is not None:
+            clipped = np.maximum(truth.flux, 0) if (sample.flux >= 0).all() else truth.flux
+            counted = (weights[..., None] > 0) & covered
+            floor.append(summed_error(np.where(counted, clipped, 0), sample.flux, weights))
         for contender in contenders:
             model, own_redshift = contender.rebuild(sample)
             one = measured[contender.name]
             one.mae.append(summed_error(model if covered.all() else model * covered, sample.flux, weights))
-            residual = np.square(model - truth)[good] * ivar[good]
-            one.error.append(float(residual.mean(dtype=float)))
             one.redshifts.append((own_redshift, float(sample.record.redshift or np.nan)))
-            for line, (true, sigma) in true_lines.items():
-                flux, _ = line_flux(model, here, good, LINES[line] * stretch)
-                usable = np.isfinite(flux) & np.isfinite(true) & (sigma > 0)
-                bright = usable & (true > BRIGHT * sigma)
-                one.spaxels.setdefault(line, []).append(flux[bright] / true[bright])
-                if true[usable].sum() > STRONG * np.sqrt(np.square(sigma[usable]).sum()):
-                    one.lines.setdefault(line, []).append(float(flux[usable].sum() / true[usable].sum()))
+            if truth is not None:
+                truth.measure(model, one)
         progress(sample.record.plateifu)
     return measured, floor
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The truth in the sample's unit, with its lines."""
+
+    flux: np.ndarray  # (y, x, wave)
+    good: np.ndarray
+    ivar: np.ndarray  # of the noise that is really there
+    wave: np.ndarray  # (wave,) angstrom, of the sample
+    stretch: float  # of the lines' wavelengths
+    lines: dict[str, tuple[np.ndarray, np.ndarray]]  # line -> flux and its sigma, (y, x)
+
+    @classmethod
+    def of(cls, sample: Sample, truth: Truth, wave: np.ndarray) -> _Compared:
+        flux = truth.sample.unclipped * np.float32(truth.sample.record.scale / sample.record.scale)
+        good = sample.ivar > 0
+        ivar = sample.ivar / np.float32(truth.error_factor**2)
+        here = wave * 10 ** (-STEP * sample.record.fraction)
+        # At rest by the catalogue's redshift, which is not quite the true one, or a wrong one was planted.
+        at_rest = sample.record.frame == "rest"
+        stretch = (1 + truth.redshift) / (1 + (sample.record.redshift or 0.0) * at_rest)
+        lines = {}
+        for line, rest in LINES.items():
+            true, weight = line_flux(flux, here, good, rest * stretch)
+            variance = (weight**2 / np.where(good, ivar, np.inf)).sum(axis=-1)
+            lines[line] = true, np.sqrt(variance)
+        return cls(flux, good, ivar, here, stretch, lines)
+
+    def measure(self, model: np.ndarray, measures: Measures) -> None:
+        """Add what a model's cube leaves of the truth, and of its lines."""
+        residual = np.square(model - self.flux)[self.good] * self.ivar[self.good]
+        measures.error.append(float(residual.mean(dtype=float)))
+        for line, (true, sigma) in self.lines.items():
+            flux, _ = line_flux(model, self.wave, self.good, LINES[line] * self.stretch)
+            usable = np.isfinite(flux) & np.isfinite(true) & (sigma > 0)
+            bright = usable & (true > BRIGHT * sigma)
+            measures.spaxels.setdefault(line, []).append(flux[bright] / true[bright])
+            if true[usable].sum() > STRONG * np.sqrt(np.square(sigma[usable]).sum()):
+                measures.lines.setdefault(line, []).append(float(flux[usable].sum() / true[usable].sum()))

@@ -22,7 +22,7 @@ from cubesift.judge.rebuilt import (
 )
 
 FELL = 0.005  # of the validation loss over the last epochs: more than that is called under-trained
-LAST = 5  # epochs, all at the last rate
+LAST = 5  # epochs, all at one rate
 MEASURES = ("recon MAE", "error", "z MSE", "z NMAD", "z out")
 DIGITS = (0, 3, 5, 4, 2)
 OF_LINE = ("median", "10th", "spaxels")
@@ -65,14 +65,14 @@ class Table1:
 
     trial: Trial
     measured: dict[str, Measures]
-    floor: Sequence[float]  # summed |noise-free truth - input| of each galaxy
+    floor: Sequence[float]  # summed |noise-free truth - input| of each galaxy whose truth is known
     constant: tuple[float, float, float]  # redshift by the mean of the training set
 
     def columns(self) -> Columns:
         """A row for every contender, the truth and the mean redshift: what `text` says of them, unrounded."""
         blank = dict.fromkeys((*MEASURES, *_OF_LINES), np.nan)
         rows = [
-            {"model": "noise-free truth", "control": True, **blank, "recon MAE": float(np.mean(self.floor))},
+            {"model": "noise-free truth", "control": True, **blank, "recon MAE": self._floor},
             {"model": "mean redshift", "control": True, **blank, **_by_name(self.constant)},
         ]
         rows += [
@@ -86,7 +86,7 @@ class Table1:
         controls = [one for one in self.trial.contenders if one.control]
         blank = [""] * (len(MEASURES) + 3 * len(LINES))
         known = ["", "", *map(_number, self.constant, DIGITS[2:]), *blank[len(MEASURES) :]]
-        floor = [_number(float(np.mean(self.floor)), 0), *blank[1:]]
+        floor = [_number(self._floor, 0), *blank[1:]]
         header = [[""] + [""] * len(MEASURES), ["", *MEASURES]]
         for line in LINES:
             header[0] += [line, "", ""]
@@ -111,29 +111,34 @@ class Table1:
 
     def _about(self) -> list[str]:
         one = self.measured[self.trial.contenders[0].name]
-        counted = ", ".join(
-            f"{line} of {len(one.lines.get(line, ())):,} galaxies and {one.bright(line):,} spaxels"
-            for line in LINES
-        )
-        return [
-            f"Samples {self.trial.recipe}: {len(self.floor)} galaxies that were held out, "
+        lines = [
+            f"Samples {self.trial.recipe}: {len(one.mae)} galaxies that were held out, "
             f"{self.trial.trained} learned from.",
             "recon MAE: |model - input| summed over a cube, the boundary of 2 spaxels over 5, no stars.",
-            "error: mean((model - noise-free truth)^2 ivar_true) over good voxels, median over galaxies.",
             f"z: against the catalogue's. z out: |dz| / (1 + z) > {FAR}.",
-            "Ha, [O III]: flux over the true one: median and 10th percentile over galaxies, and over spaxels",
-            f"half the range from 16 to 84 %. Where the true S/N is above {STRONG:g} in the galaxy, "
-            f"{BRIGHT:g} in the spaxel:",
-            f"{counted}.",
-            *(
-                ["folds: of a cross-fit, each galaxy is rebuilt by the fold that held it out."]
-                * self._crossed
-            ),
         ]
+        if self.floor:
+            counted = ", ".join(
+                f"{line} of {len(one.lines.get(line, ())):,} galaxies and {one.bright(line):,} spaxels"
+                for line in LINES
+            )
+            lines += [
+                "error: mean((model - noise-free truth)^2 ivar_true) over good voxels, median over galaxies.",
+                "Ha, [O III]: flux over the true one: median and 10th percentile over galaxies, and over "
+                "spaxels",
+                f"half the range from 16 to 84 %. Where the true S/N is above {STRONG:g} in the galaxy, "
+                f"{BRIGHT:g} in the spaxel:",
+                f"{counted}.",
+            ]
+        else:
+            lines.append("Nobody knows the truth of these galaxies: the error and the lines are not asked.")
+        if any("folds" in one.about for one in self.trial.contenders):
+            lines.append("folds: of a cross-fit, each galaxy is rebuilt by the fold that held it out.")
+        return lines
 
     @property
-    def _crossed(self) -> bool:
-        return any("folds" in one.about for one in self.trial.contenders)
+    def _floor(self) -> float:
+        return float(np.mean(self.floor or [np.nan]))
 
     def _row(self, contender: Contender) -> list[str]:
         values = self._values(contender)
@@ -143,7 +148,10 @@ class Table1:
 
     def _values(self, contender: Contender) -> dict[str, float]:
         measures = self.measured[contender.name]
-        values = {"recon MAE": float(np.mean(measures.mae)), "error": float(np.median(measures.error))}
+        values = {
+            "recon MAE": float(np.mean(measures.mae)),
+            "error": float(np.median(measures.error or [np.nan])),
+        }
         values |= _by_name(measures.redshift())
         for line in LINES:
             ratios = measures.lines.get(line) or [np.nan]
@@ -171,9 +179,14 @@ def _trainings(title: str, trained: Mapping[str, Mapping[str, str]]) -> list[str
     return ["", title, *aligned(rows, right=True)]
 
 
-def under_trained(validation_loss: Sequence[float]) -> bool:
-    """Whether the loss on held-out galaxies still fell by more than 0.5 % over the last five epochs."""
-    if len(validation_loss) <= LAST:
-        return False
+def under_trained(validation_loss: Sequence[float], rates: Sequence[float]) -> str:
+    """Whether the loss on held-out galaxies still fell by more than 0.5 % over the last five epochs.
+
+    "-" where there are fewer, where a loss is not known, or where the rate changed within them.
+    """
+    if len(validation_loss) <= LAST or len(set(rates[-LAST:])) > 1:
+        return "-"
     before, after = validation_loss[-1 - LAST], validation_loss[-1]
-    return bool((before - after) / before > FELL)
+    if not np.isfinite(before - after):
+        return "-"
+    return "yes" if (before - after) / before > FELL else "no"

@@ -158,19 +158,18 @@ def rebuilt_sample(checkpoint: Checkpoint, sample: Sample) -> tuple[np.ndarray, 
 
 
 @torch.no_grad()
+def rebuilt_maps(checkpoint: Checkpoint, sample: Sample) -> tuple[np.ndarray, float]:
+    """The cube as the network is given it, (y, x, wave) in the sample's unit: its components; no redshift."""
+    space = checkpoint.model.space
+    return space.flux(space.maps([galaxy_of(checkpoint, sample)])[0]).numpy(), float("nan")
+
+
+@torch.no_grad()
 def encode_sample(
     checkpoint: Checkpoint, sample: Sample, device: str = "cpu"
 ) -> tuple[Galaxy, torch.Tensor, dict[str, Any]]:
     """One galaxy as the model sees it, its latent (1, latent, y, x), `vector` and `redshift_predicted`."""
-    galaxy = as_galaxy(
-        sample.record.plateifu,
-        sample.flux,
-        sample.ivar,
-        sample.bits,
-        sample.record.redshift,
-        star_mask=checkpoint.settings.star_mask,
-        sky_filled=bool(checkpoint.recipe.get("fill_sky")),
-    )
+    galaxy = galaxy_of(checkpoint, sample)
     network = checkpoint.model
     latent = network.encode(network.space.maps([galaxy.to(device)]))
     mean, std = checkpoint.redshift
@@ -180,6 +179,19 @@ def encode_sample(
         "redshift_predicted": redshift if np.isfinite(redshift) else None,
     }
     return galaxy, latent, said
+
+
+def galaxy_of(checkpoint: Checkpoint, sample: Sample) -> Galaxy:
+    """A sample as the model is given it."""
+    return as_galaxy(
+        sample.record.plateifu,
+        sample.flux,
+        sample.ivar,
+        sample.bits,
+        sample.record.redshift,
+        star_mask=checkpoint.settings.star_mask,
+        sky_filled=bool(checkpoint.recipe.get("fill_sky")),
+    )
 
 
 def spectra_to_keep(chi2: np.ndarray, signal_to_noise: np.ndarray) -> np.ndarray:
