@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,8 +22,9 @@ from cubesift.errors import CubesiftError
 from cubesift.explore.blocks import Network, building_blocks
 from cubesift.explore.charts import Plane, embedding_maps
 from cubesift.explore.choosing import model_to_draw, typical_error
-from cubesift.explore.figures import Panel, Spectrum, map_row
-from cubesift.explore.paper import Redshifts, redshift_panels, spectrum_by_models
+from cubesift.explore.figures import BLUE, GREEN, INK, ORANGE, QUIET, VERMILLION, Panel, Spectrum, map_row
+from cubesift.explore.lines import ABSORPTION, EMISSION
+from cubesift.explore.paper import GREY, Redshifts, redshift_panels, spectrum_by_models
 from cubesift.explore.printed import edge_spaxel, printed_figures, save_figure
 from cubesift.explore.reading import Findings, histories
 from cubesift.explore.report import write_report
@@ -35,6 +37,21 @@ def words(figure: Figure) -> str:
     figure.draw_without_rendering()
     legends = [legend.get_texts() for axes in figure.axes if (legend := axes.get_legend())]
     return " ".join(text.get_text() for group in legends for text in group)
+
+
+# Wong's palette, and greys; viridis, and red to blue: told apart by the colour-blind.
+TOLD_APART = {ORANGE, BLUE, VERMILLION, GREEN, INK, QUIET, GREY, "viridis", "RdBu_r"}
+TOLD_APART |= {EMISSION, ABSORPTION, "#ffffff", "#000000"}
+UNITS = ("arcsec", "Å", "erg/s/cm²/Å", "redshift")  # a redshift has none
+
+
+def colours_in(axes: Axes) -> set[str]:
+    """Of lines and points, and names of colour maps."""
+    lines = ((one, one.get_linestyle() == "None") for one in axes.lines)
+    found = {to_hex(one.get_markeredgecolor() if ring else one.get_color()) for one, ring in lines}
+    points = (one for one in axes.collections if isinstance(one, PathCollection))
+    found |= {to_hex(colour) for one in points for colour in one.get_facecolors()}
+    return found | {image.get_cmap().name for image in axes.images if image.get_array().ndim == 2}
 
 
 def labelled(axes: Axes) -> bool:
@@ -67,6 +84,9 @@ def test_every_figure_has_units_and_is_written_twice_alike(found: Findings, tmp_
         assert caption.startswith(f"Figure {name.removeprefix('figure-')}")
         for axes in figure.axes:
             assert axes.get_xlabel() or not axes.axison or not labelled(axes), name
+            for label in (axes.get_xlabel(), axes.get_ylabel()):
+                assert not label or any(unit in label for unit in UNITS), f"{name}: {label}"
+            assert colours_in(axes) <= TOLD_APART, name
         if name == "figure-5b":
             for folder in ("one", "two"):
                 save_figure(figure, tmp_path / folder, name)
@@ -77,16 +97,23 @@ def test_every_figure_has_units_and_is_written_twice_alike(found: Findings, tmp_
     assert Image.open(tmp_path / "one" / "figure-5b.png").width > 1000
 
 
-def test_the_flux_and_its_reconstruction_share_one_scale_of_colour(found: Findings) -> None:
+def test_the_flux_its_reconstruction_and_the_difference_share_one_scale_of_colour(found: Findings) -> None:
     figure = next(figure for name, figure, _ in printed_figures(found) if name == "figure-5b")
-    original, rebuilt, residual = (axes.images[0] for axes in figure.axes if axes.images)
-    assert original.get_clim() == rebuilt.get_clim()
-    assert residual.get_clim()[0] == -residual.get_clim()[1]
-    left, middle, right = (np.ma.filled(one.get_array(), np.nan) for one in (original, rebuilt, residual))
-    assert np.allclose(left - middle, right, equal_nan=True)
-    assert np.isnan(middle[0]).all()  # where nothing was observed there is nothing to compare
-    assert np.nanmax(left) <= original.get_clim()[1]
-    assert len([axes for axes in figure.axes if not axes.images]) == 2  # colour bars
+    images = [axes.images[0] for axes in figure.axes if axes.images]
+    original, rebuilt, left, apart = images
+    assert original.get_clim() == rebuilt.get_clim() == left.get_clim()
+    assert {one.get_cmap().name for one in images[:3]} == {"viridis"}
+    assert apart.get_clim()[0] == -apart.get_clim()[1]
+    seen, model, missed, again = (np.ma.filled(one.get_array(), np.nan) for one in images)
+    assert np.allclose(seen - model, missed, equal_nan=True)
+    assert np.array_equal(missed, again, equal_nan=True)
+    assert np.isnan(model[0]).all()  # where nothing was observed there is nothing to compare
+    low, high = original.get_clim()
+    assert low == min(np.nanmin(one) for one in (seen, model, missed))
+    assert high == max(np.nanmax(one) for one in (seen, model, missed))
+    bars = [axes for axes in figure.axes if not axes.images]
+    assert len(bars) == 2
+    assert all("erg/s/cm²/Å" in axes.get_xlabel() for axes in bars)
     assert isinstance(original.norm, Normalize)
 
 

@@ -207,20 +207,20 @@ def _figure_5b(findings: Findings, name: str, linear: Baseline | None, left_by: 
     # What the sky covers but this channel lacks, and what lies beside the bundle, has no colour in any.
     line = rebuilt.line * record.scale
     there = np.isfinite(line)
-    models = {findings.model: np.where(there, rebuilt.line_model * record.scale, np.nan)}
+    model = np.where(there, rebuilt.line_model * record.scale, np.nan)
+    left = {findings.model: line - model}
     if linear and name in linear[1] and (own := linear[1].read(name).line_model) is not None:
-        models[linear[0]] = np.where(there, own * record.scale, np.nan)
-    left = {model: line - values for model, values in models.items()}
-    flux, rest = np.array([line, *models.values()]), np.array([*left.values()])
+        left[linear[0]] = line - np.where(there, own * record.scale, np.nan)
+    papers = {"original": line, f"by {findings.model}": model, f"original − {findings.model}": line - model}
+    flux, rest = np.array([*papers.values()]), np.array([*left.values()])
     limits = (float(flux[:, there].min()), float(flux[:, there].max())) if there.any() else (0.0, 1.0)
     apart = symmetric(rest, 1.0)
-    panels = [Panel("original", line, FLUX_UNIT, limits=limits)]
-    panels += [Panel(f"by {model}", one, FLUX_UNIT, limits=limits) for model, one in models.items()]
-    panels += [Panel(f"original − {model}", one, FLUX_UNIT, "RdBu_r", apart) for model, one in left.items()]
+    panels = [Panel(title, one, FLUX_UNIT, limits=limits) for title, one in papers.items()]
+    panels += [Panel(f"original − {title}", one, FLUX_UNIT, "RdBu_r", apart) for title, one in left.items()]
     said = (
         f"Figure 5b. {name} at {wave:.1f} Å ({record.frame} frame, vacuum; Hα where it can be had): flux and "
-        "its reconstruction on one scale of colour, and the difference on a scale of its own about 0; grey: "
-        f"not observed. {learned(findings, name)} {left_by}"
+        "its reconstruction and the difference on one scale of colour, then the difference on a scale of its "
+        f"own about 0; grey: not observed. {learned(findings, name)} {left_by}"
     )
     return "figure-5b", map_row(panels, record.spaxel), said
 
