@@ -5,14 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from benchmarks.claims.__main__ import CLAIMS, page
-from benchmarks.claims.evidence import Evidence
-from benchmarks.claims.measured import checkerboard, level_and_slope, repeated, slice_match
+from benchmarks.claims.evidence import Evidence, Missing
+from benchmarks.claims.measured import (
+    as_one_layer,
+    checkerboard,
+    first_components,
+    level_and_slope,
+    repeated,
+    slice_match,
+)
 from benchmarks.claims.strange import blazars, stars
+from benchmarks.claims.systems import attributes, better_in_both, easier_to_train, no_peaks, redshift
 
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
+from cubesift.data.samples import Samples
 from cubesift.data.store import Provenance, write_json, write_parquet
+from cubesift.learn.checkpoint import Checkpoint
 from tests.little_run import GRID, galaxy, names_of, noisy, sample
 
 
@@ -49,6 +60,83 @@ def test_a_slice_of_the_galaxy_itself_matches_and_of_another_place_does_not() ->
     assert slice_match(np.roll(truth, 5, axis=1), one, GRID.wave) < 0.5
     blind = replace(one, ivar=np.where(np.arange(16)[:, None, None] < 8, one.ivar, 0))
     assert slice_match(np.where(np.arange(16)[:, None, None] < 8, truth, 99), blind, GRID.wave) > 0.99
+
+
+def told(path: Path, **table: tuple[float, float, float]) -> Evidence:
+    """Evidence of models whose summed MAE, redshift MSE and Hα kept are these."""
+    evidence = Evidence(Run(path), "paper", None, None)
+    measures = ("recon MAE", "z MSE", "Ha median")
+    evidence.__dict__["models"] = {name: name for name in table}
+    evidence.__dict__["table"] = {name: dict(zip(measures, row, strict=True)) for name, row in table.items()}
+    evidence.table["mean redshift"] = {"z MSE": 0.0004}
+    return evidence
+
+
+def test_who_is_best_is_read_off_the_table_and_the_baseline_stands_beside(tmp_path: Path) -> None:
+    rows = {
+        "cae2d": (60.0, 0.0003, 0.0),
+        "cae3d": (50.0, 0.0001, 0.05),
+        "cae1d2d": (55.0, 0.0002, 0.0),
+        "pca2d": (58.0, 0.0004, 0.0),
+        "linear": (40.0, 0.0005, 0.8),
+    }
+    for claim in (better_in_both, no_peaks, redshift, easier_to_train):
+        said, held = claim(told(tmp_path, **rows))
+        assert held, claim
+        assert "linear baseline" in said
+    worse = {
+        better_in_both: {"cae1d2d": (55.0, 0.00005, 0.0)},  # best in one of both
+        no_peaks: {"pca2d": (58.0, 0.0004, 0.11)},
+        redshift: {"cae3d": (50.0, 0.00021, 0.0)},  # more than half of the constant's
+        easier_to_train: {"pca2d": (61.0, 0.0004, 0.0)},
+    }
+    for claim, changed in worse.items():
+        assert not claim(told(tmp_path, **{**rows, **changed}))[1], claim
+    del rows["cae3d"]
+    with pytest.raises(Missing, match="no model cae3d"):
+        better_in_both(told(tmp_path, **rows))
+
+
+def test_attributes_count_where_they_are_read_better_than_the_observation_tells(tmp_path: Path) -> None:
+    evidence = told(tmp_path, pca2d=(1, 1, 1), linear=(1, 1, 1))
+    with pytest.raises(Missing, match=r"probes\.parquet"):
+        attributes(evidence)
+    low = np.array([0.5, 0.4, 0.1, 0.9, 0.9, 0.0])
+    columns = {
+        "model": np.array(["pca2d"] * 5 + ["linear"]),
+        "told_by": np.array(["truth"] * 4 + ["catalogue", "truth"]),
+        "method": np.array(["ridge"] * 3 + ["knn", "ridge", "ridge"]),
+        "embedding.low": low,
+        "nuisances": np.full(6, 0.2),
+    }
+    made = Provenance("judge", "0")
+    write_parquet(tmp_path / "probes.parquet", columns, made)
+    assert attributes(evidence) == ("PCA-2D 2 of 3, linear baseline 0 of 1", True)
+    write_parquet(tmp_path / "probes.parquet", {**columns, "nuisances": np.full(6, 0.45)}, made)
+    assert attributes(evidence) == ("PCA-2D 1 of 3, linear baseline 0 of 1", False)
+
+
+def test_components_and_the_first_convolution_are_one_layer(undisturbed: Run) -> None:
+    checkpoint = Checkpoint.load(undisturbed.model("pca2d", "split"))
+    one = Samples.open(undisturbed.samples("tiny")).read(checkpoint.validation[0])
+    assert as_one_layer(checkpoint, one) < 1e-3
+    maps = checkpoint.model.space.maps
+    checkpoint.model.space.maps = lambda galaxies: maps(galaxies).relu()  # no longer linear in the flux
+    assert as_one_layer(checkpoint, one) > 0.1
+
+
+def test_codes_that_are_mean_and_slope_explain_both(undisturbed: Run) -> None:
+    checkpoint = Checkpoint.load(undisturbed.model("pca2d", "split"))
+    samples, space = Samples.open(undisturbed.samples("tiny")), checkpoint.model.space
+    position = np.log(samples.grid.wave) - np.log(samples.grid.wave).mean()
+    space.analysis[0] = 1 / samples.grid.size
+    space.analysis[1] = torch.from_numpy(position)
+    r, slope = first_components(checkpoint, samples, checkpoint.validation)
+    assert r == pytest.approx(1, abs=0.01)
+    assert slope[1] < slope[2] == pytest.approx(1, abs=0.01)
+    space.analysis[1] = space.analysis[0]
+    _, without = first_components(checkpoint, samples, checkpoint.validation)
+    assert without[2] < 0.9
 
 
 def test_stars_that_a_network_finds_until_they_are_masked_are_said_to_be(tmp_path: Path) -> None:
