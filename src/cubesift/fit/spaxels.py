@@ -8,6 +8,7 @@ import numpy as np
 
 from cubesift.fit.basis import Basis
 from cubesift.fit.lines import GUIDES, NAMES
+from cubesift.fit.noise import NoiseModel
 from cubesift.fit.normal import Products, prior_precision, solved
 from cubesift.fit.profiles import Setting, line_profiles, with_slopes
 
@@ -31,7 +32,7 @@ class Codes:
     flux: np.ndarray  # (spaxel, line) of `lines.NAMES`, 1e-17 erg/s/cm2
     velocity: np.ndarray  # (spaxel,) km/s, from the galaxy's redshift
     sigma: np.ndarray  # (spaxel,) km/s, of the gas, without the spectrograph's own
-    covariance: np.ndarray  # (spaxel, number, number) float32, by the ivar that came with the spectra
+    covariance: np.ndarray  # (spaxel, number, number) float32
 
     def error(self, line: str) -> np.ndarray:
         """(spaxel,) standard deviation of a line's flux."""
@@ -44,7 +45,9 @@ class Codes:
         return np.asarray(np.sqrt(self.covariance[:, -2, -2]))
 
 
-def fit_spaxels(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -> Codes:
+def fit_spaxels(
+    flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting, noise: NoiseModel | None = None
+) -> Codes:
     """Fit every spectrum by itself: linear in the continuum and the fluxes, by Newton's way in the other two.
 
     The lines' velocity and width are shared; where they show nothing, both stay at what is usual.
@@ -54,9 +57,14 @@ def fit_spaxels(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -
         ivar: (spaxel, wave), 0 = missing.
         basis: of the same grid.
         at: of the galaxy.
+        noise: of the instrument; None = as the ivar says, and no channel knows of the next.
     """
+    correlation = (0.0, 0.0)
+    if noise is not None:
+        factor = noise.factor(flux, ivar, at.grid.wave * (1 + at.redshift))
+        ivar, correlation = ivar / factor.astype(ivar.dtype) ** 2, noise.correlation
     parts = [
-        _fitted(flux[some], ivar[some], basis, at)
+        _fitted(flux[some], ivar[some], basis, at, correlation)
         for some in (slice(start, start + TOGETHER) for start in range(0, len(flux), TOGETHER))
     ]
     return Codes(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Codes)))
@@ -72,7 +80,9 @@ def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
     return np.asarray(spectra)
 
 
-def _fitted(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -> Codes:
+def _fitted(
+    flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting, correlation: tuple[float, float]
+) -> Codes:
     products, channels = Products(basis.components), at.windows.channels
     near, weight = np.ascontiguousarray(flux[:, channels]), np.ascontiguousarray(ivar[:, channels])
     beside = Beside.of(products, channels, flux, ivar, basis.spread)
@@ -102,7 +112,7 @@ def _fitted(flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting) -> Co
         flux=linear.amounts,
         velocity=velocity,
         sigma=sigma,
-        covariance=beside.covariance(moved),
+        covariance=beside.covariance(moved, columns * np.sqrt(weight)[..., None], correlation),
     )
 
 
@@ -113,6 +123,7 @@ class Fitted:
     amounts: np.ndarray  # (spaxel, column)
     covariance: np.ndarray  # (spaxel, column, column)
     along: np.ndarray  # (spaxel, component, column): what the continuum loses where a column gains 1
+    shared: np.ndarray  # (spaxel, component, column): products of components and columns, weighted
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,8 @@ class Beside:
 
     components: np.ndarray  # (component, window), where the lines are
     matrices: np.ndarray  # (spaxel, component, component), with the prior
-    inverse: np.ndarray  # of them
+    prior: np.ndarray  # (spaxel, component), of their diagonals
+    inverse: np.ndarray  # of the matrices
     right: np.ndarray  # (spaxel, component)
 
     @classmethod
@@ -132,8 +144,9 @@ class Beside:
         matrices = products.matrices(ivar)
         right = ((flux * ivar) @ products.components.T).astype(np.float64)
         diagonal = np.arange(len(spread))
-        matrices[:, diagonal, diagonal] += prior_precision(spread, matrices, right)
-        return cls(products.components[:, channels], matrices, np.linalg.inv(matrices), right)
+        prior = prior_precision(spread, matrices, right)
+        matrices[:, diagonal, diagonal] += prior
+        return cls(products.components[:, channels], matrices, prior, np.linalg.inv(matrices), right)
 
     def least_squares(
         self, columns: np.ndarray, flux: np.ndarray, ivar: np.ndarray, pull: np.ndarray | None = None
@@ -154,20 +167,44 @@ class Beside:
             right[:, -2:] += pull
             matrices[:, diagonal[-2:], diagonal[-2:]] += 1 / VELOCITY[1] ** 2, 1 / SIGMA[1] ** 2
         covariance = np.linalg.inv(matrices)
-        return Fitted((covariance @ right[..., None])[..., 0], covariance, along)
+        return Fitted((covariance @ right[..., None])[..., 0], covariance, along, shared)
 
     def continuum(self, beside: Fitted) -> np.ndarray:
         """(spaxel, component) of the continuum, the columns taken away."""
         alone = (self.inverse @ self.right[..., None])[..., 0]
         return np.asarray(alone - (beside.along @ beside.amounts[..., None])[..., 0])
 
-    def covariance(self, beside: Fitted) -> np.ndarray:
-        """(spaxel, number, number) float32 of the continuum's amounts and the columns'."""
+    def covariance(
+        self, beside: Fitted, whitened: np.ndarray, correlation: tuple[float, float]
+    ) -> np.ndarray:
+        """(spaxel, number, number) float32 of the continuum's amounts and the columns', with the noise's own.
+
+        The weights know of no correlation between channels, the covariance does (the sandwich of Huber 1967).
+        Over a component, which is smooth, it is a factor; over a line it is summed channel by channel.
+
+        Args:
+            beside: the columns fitted.
+            whitened: (spaxel, window, column), over the noise.
+            correlation: of a channel's noise with the next, and the next but one.
+        """
         crossed = -beside.along @ beside.covariance
         continuum = self.inverse - crossed @ beside.along.transpose(0, 2, 1)
-        return np.asarray(
-            np.block([[continuum, crossed], [crossed.transpose(0, 2, 1), beside.covariance]]), np.float32
-        )
+        simple = np.block([[continuum, crossed], [crossed.transpose(0, 2, 1), beside.covariance]])
+        if not any(correlation):
+            return simple.astype(np.float32)
+        smooth = 2 * sum(correlation)
+        count, every = len(self.components), simple.shape[1]
+        more = np.empty((len(simple), every, every))
+        more[:, :count, :count] = smooth * self.matrices
+        diagonal = np.arange(count)
+        more[:, diagonal, diagonal] -= smooth * self.prior
+        more[:, :count, count:] = smooth * beside.shared
+        more[:, count:, :count] = smooth * beside.shared.transpose(0, 2, 1)
+        lines = np.zeros((len(simple), every - count, every - count))
+        for lag, share in enumerate(correlation, start=1):
+            lines += share * np.matmul(whitened[:, lag:].transpose(0, 2, 1), whitened[:, :-lag])
+        more[:, count:, count:] = lines + lines.transpose(0, 2, 1)
+        return np.asarray(simple + simple @ more @ simple, np.float32)
 
 
 def sought(left: np.ndarray, ivar: np.ndarray, at: Setting) -> tuple[np.ndarray, np.ndarray]:

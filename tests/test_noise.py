@@ -1,0 +1,93 @@
+"""True noise over formal error, found in spectra by nothing but the scatter of neighbouring channels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from cubesift.data.wavelength import MANGA_GRID
+from cubesift.fit.basis import Basis
+from cubesift.fit.lines import NAMES
+from cubesift.fit.noise import NoiseModel, learn_noise, scatter
+from cubesift.fit.profiles import Setting
+from cubesift.fit.spaxels import Codes, fit_spaxels, spectra_of
+from cubesift.fit.stars import stars
+from cubesift.simulate.noise import running
+
+WAVE = MANGA_GRID.wave
+CORRELATION = (0.23, -0.17)
+SHAPE = NoiseModel((1.1, 1.05, 1.0, 0.95, 0.9))
+
+
+def noise(rng: np.random.Generator, count: int, correlation: tuple[float, ...] = CORRELATION) -> np.ndarray:
+    """(spectrum, wave) of variance 1."""
+    return running(rng.standard_normal((len(WAVE) + len(correlation), count)), correlation).T
+
+
+def galaxy(seed: int, factor: float, brightness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Forty stars of some S/N, whose formal error is 1 and whose noise is not."""
+    rng = np.random.default_rng(seed)
+    light = stars()[rng.choice(len(stars()), 40)] * rng.uniform(0.3, 2, (40, 1)) * brightness
+    flux = light + factor * SHAPE.at(WAVE) * noise(rng, 40)
+    ivar = np.ones(flux.shape, np.float32)
+    ivar[:, 2000:2010] = 0
+    flux[:, 2000:2010] = 1e6
+    return flux.astype(np.float32), ivar, WAVE
+
+
+def galaxies() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    for seed, factor in enumerate((0.8, 1.0, 1.3, 0.9, 1.1)):
+        yield galaxy(seed, factor, 2.0)
+
+
+def test_shape_and_correlation_of_an_instrument_are_learned_whatever_each_galaxy_has() -> None:
+    learned = learn_noise(galaxies())
+    np.testing.assert_allclose(learned.correlation, CORRELATION, atol=0.02)
+    wanted = np.array(SHAPE.shape) / np.sqrt(np.mean(np.square(SHAPE.shape)))
+    np.testing.assert_allclose(learned.shape, wanted, atol=0.02)
+    assert learned.of_smooth == pytest.approx(1.12, abs=0.04)
+    assert len(learned.shape) + len(learned.correlation) <= 8
+
+
+@pytest.mark.parametrize(("brightness", "within"), [(0.5, 0.02), (5.0, 0.02), (30.0, 0.07)])
+def test_the_factor_of_a_galaxy_is_found_however_bright_it_is(brightness: float, within: float) -> None:
+    """At a S/N of 30 a channel what stars have between channels is no longer little."""
+    model = NoiseModel(SHAPE.shape, CORRELATION)
+    found = model.factor(*galaxy(9, 1.25, brightness))
+    np.testing.assert_allclose(found, 1.25 * SHAPE.at(WAVE), rtol=within)
+
+
+def test_a_spectrum_without_channels_keeps_its_errors() -> None:
+    flux, ivar, wave = galaxy(9, 1.25, 1.0)
+    assert np.isnan(scatter(flux, 0 * ivar, 1))
+    np.testing.assert_array_equal(SHAPE.factor(flux, 0 * ivar, wave), SHAPE.at(wave))
+
+
+def test_errors_know_of_noise_that_channels_share() -> None:
+    """In lines and continua, of noise that is correlated more than any real one and larger than is said."""
+    rng, correlation, factor, count = np.random.default_rng(4), (0.6, 0.2), 1.3, 400
+    components = np.stack([stars()[3], stars()[40] - stars()[3]]).astype(np.float32)
+    basis, at = Basis(MANGA_GRID, components, np.ones(2)), Setting(MANGA_GRID, 0.0, 0.0)
+    truth = Codes(
+        continuum=np.stack([rng.uniform(2, 4, count), rng.normal(0, 0.3, count)], axis=1),
+        flux=rng.uniform(60, 120, (count, len(NAMES))),
+        velocity=rng.uniform(-200, 200, count),
+        sigma=rng.uniform(40, 120, count),
+        covariance=np.zeros((count, 0, 0)),
+    )
+    flux = (spectra_of(truth, basis, at) + factor * noise(rng, count, correlation)).astype(np.float32)
+    ivar, pulls = np.ones(flux.shape, np.float32), {}
+    for known, said in ((True, NoiseModel(correlation=correlation)), (False, None)):
+        codes = fit_spaxels(flux, ivar, basis, at, said)
+        errors = np.sqrt(np.diagonal(codes.covariance, axis1=1, axis2=2))
+        off = np.concatenate(
+            [
+                codes.continuum - truth.continuum,
+                codes.flux - truth.flux,
+                (codes.velocity - truth.velocity)[:, None],
+            ],
+            axis=1,
+        )
+        pulls[known] = np.std(off / errors[:, :-1], axis=0)
+    np.testing.assert_allclose(pulls[True], 1, atol=0.12)
+    assert pulls[False].min() > 1.4
