@@ -3,15 +3,16 @@
     python benchmarks/spaxel_codes.py learn BASIS.npz [galaxies] [seed]
     python benchmarks/spaxel_codes.py judge BASIS.npz [galaxies] [seed]
 
-`learn` takes up to 160 spaxels of each of 128 simulated galaxies, with their oddities; `judge` asks about all
-spaxels of others, without. S/N is that of a matched filter on the true line and the true noise.
+`learn` takes up to 160 spaxels of each of 128 simulated galaxies, with their oddities, and the noise of the first
+16, which goes to BASIS.json; `judge` asks about all spaxels of others, without. S/N is that of a matched filter on
+the true line and the true noise.
 """
 
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ import numpy as np
 from cubesift.data.cube import FORESTAR
 from cubesift.data.linespread import line_spread
 from cubesift.data.samples import Sample
+from cubesift.data.store import read_json, write_json
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import BadFile
 from cubesift.fit.basis import Basis
 from cubesift.fit.learning import Learning, learn_basis
 from cubesift.fit.lines import LINES, NAMES, REACH
+from cubesift.fit.noise import NoiseModel, learn_noise
 from cubesift.fit.profiles import Setting, line_profiles
 from cubesift.fit.spaxels import fit_spaxels, spectra_of
 from cubesift.prepare.cube import prepare_cube
@@ -38,6 +41,7 @@ SURVEY = 10_000  # galaxies, of which the first are taken
 SPAXELS = 160  # of a galaxy, to learn from
 LEAST = 2.0  # median S/N of a channel, of these
 SURE = 5.0  # S/N of a line from which it is asked for
+NOISES = 16  # galaxies by which the noise is learned
 NEAR = 8  # channels
 ASKED = ("Halpha", "Hbeta", "OIII5008", "NII6585", "SII6718", "SII6732", "OII3727", "OII3729")
 
@@ -83,6 +87,15 @@ def learn(path: Path, galaxies: int, seed: int) -> None:
         print(f"round {number}: chi2 {chi2:.4f}, {time.process_time() - started:.0f} CPU-s", flush=True)
 
     learn_basis(flux, ivar, grid(), Learning(), tell).save(path)
+    write_json(path.with_suffix(".json"), asdict(learn_noise(noises(seed))))
+
+
+def noises(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """All spectra of some galaxies, and their wavelengths as observed."""
+    for index in range(NOISES):
+        if made := simulated(seed, index, odd=True):
+            flux, ivar, _ = spectra(made[0])
+            yield flux, ivar, grid().wave * (1 + made[0].record.redshift)
 
 
 def grid() -> WavelengthGrid:
@@ -91,7 +104,12 @@ def grid() -> WavelengthGrid:
 
 
 def judge(path: Path, galaxies: int, seed: int) -> None:
-    basis = Basis.load(path)
+    basis, noise = Basis.load(path), NoiseModel(**read_json(path.with_suffix(".json")))
+    print(
+        f"noise: shape {', '.join(f'{one:.3f}' for one in noise.shape)}; correlation {noise.correlation[0]:.3f}, "
+        f"{noise.correlation[1]:.3f}"
+    )
+    factors = []
     near = np.zeros(basis.grid.size, bool)
     for rest, _ in (line for name in ASKED for line in LINES[name]):
         middle = int(np.rint(basis.grid.channel(rest)))
@@ -105,8 +123,10 @@ def judge(path: Path, galaxies: int, seed: int) -> None:
         record = sample.record
         at = Setting(basis.grid, float(record.redshift), record.fraction)
         started = time.process_time()
-        codes = fit_spaxels(flux, ivar, basis, at)
+        codes = fit_spaxels(flux, ivar, basis, at, noise)
         seconds.append(time.process_time() - started)
+        told = noise.factor(flux, ivar, basis.grid.wave * (1 + at.redshift))
+        factors.append(np.median(told) / factor)
         missed = np.square(spectra_of(codes, basis, at) - truth.unclipped[good]) * ivar / factor**2
         errors.append((missed[ivar > 0].mean(), missed[(ivar > 0) & near].mean()))
         for name, true in true_lines(settings, index, good):
@@ -123,6 +143,7 @@ def judge(path: Path, galaxies: int, seed: int) -> None:
                 if true[0].sum() > 20 * np.sqrt(np.square(limit[np.isfinite(limit)]).sum()):
                     whole.append(codes.flux[:, place].sum() / true[0].sum())
     told = np.array(errors)
+    print(f"noise factor over the true one: {np.mean(factors):.3f}, {min(factors):.3f} to {max(factors):.3f}")
     print(f"{len(told)} galaxies of seed {seed}, {np.mean(seconds):.2f} CPU-s each to fit")
     print(
         f"error: mean {told[:, 0].mean():.4f}, median {np.median(told[:, 0]):.4f}; within {NEAR} channels of"
