@@ -3,9 +3,9 @@
     python benchmarks/spaxel_codes.py learn BASIS.npz [galaxies] [seed]
     python benchmarks/spaxel_codes.py judge BASIS.npz [galaxies] [seed]
 
-`learn` takes up to 160 spaxels of each of 128 simulated galaxies, with their oddities, and the noise of the first
-16, which goes to BASIS.json; `judge` asks about all spaxels of others, without. S/N is that of a matched filter on
-the true line and the true noise.
+`learn` takes up to 160 spaxels of each of 128 simulated galaxies, with their oddities, and the noise of the
+first 16, which goes to BASIS.json; `judge` asks about all spaxels of others, without. S/N is that of a matched
+filter on the true line and the true noise.
 """
 
 import sys
@@ -105,10 +105,8 @@ def grid() -> WavelengthGrid:
 
 def judge(path: Path, galaxies: int, seed: int) -> None:
     basis, noise = Basis.load(path), NoiseModel(**read_json(path.with_suffix(".json")))
-    print(
-        f"noise: shape {', '.join(f'{one:.3f}' for one in noise.shape)}; correlation {noise.correlation[0]:.3f}, "
-        f"{noise.correlation[1]:.3f}"
-    )
+    print("noise: shape", *(f"{one:.3f}" for one in noise.shape))
+    print("noise: correlation", *(f"{one:.3f}" for one in noise.correlation))
     factors = []
     near = np.zeros(basis.grid.size, bool)
     for rest, _ in (line for name in ASKED for line in LINES[name]):
