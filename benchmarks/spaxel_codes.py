@@ -4,8 +4,8 @@
     python benchmarks/spaxel_codes.py judge BASIS.npz [galaxies] [seed]
 
 `learn` takes up to 160 spaxels of each of 128 simulated galaxies, with their oddities, and the noise of the
-first 16, which goes to BASIS.json; `judge` asks about all spaxels of others, without. S/N is that of a matched
-filter on the true line and the true noise.
+first 16, which goes to BASIS.json; `judge` asks about all spaxels of others, without. S/N is that of a
+matched filter on the true line and the true noise.
 """
 
 import sys
