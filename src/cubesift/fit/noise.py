@@ -21,7 +21,7 @@ class NoiseModel:
     A galaxy has an eighth of its own, since every observation's errors are wrong by another factor.
     """
 
-    shape: tuple[float, ...] = (1.0,) * len(KNOTS)  # at `KNOTS`, its mean square 1
+    shape: tuple[float, ...] = (1.0,) * len(KNOTS)  # at `KNOTS`, its median 1
     correlation: tuple[float, float] = (0.0, 0.0)  # of a channel with the next, and the next but one
 
     def factor(self, flux: np.ndarray, ivar: np.ndarray, wave: np.ndarray) -> np.ndarray:
@@ -65,9 +65,9 @@ def learn_noise(galaxies: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
         edges = np.searchsorted(wave, [0, *np.sqrt(np.multiply(KNOTS[1:], KNOTS[:-1])), np.inf])
         parts = [slice(low, high) for low, high in pairwise(edges)]
         shapes.append([np.sqrt(scatter(flux[:, part], ivar[:, part], LAGS[-1])) for part in parts])
-    shape = np.nanmedian(np.array(shapes) / np.sqrt(np.nanmean(np.square(shapes), axis=1))[:, None], axis=0)
-    first, second = np.nanmedian(correlations, axis=0)
-    return NoiseModel(tuple(np.where(np.isfinite(shape), shape, 1).tolist()), (float(first), float(second)))
+    relative = np.array([np.divide(shape, _middle(np.array(shape), 1.0)) for shape in shapes])
+    first, second = (_middle(column) for column in np.transpose(correlations))
+    return NoiseModel(tuple(_middle(column, 1.0) for column in relative.T), (first, second))
 
 
 def fainter(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,3 +89,9 @@ def scatter(flux: np.ndarray, ivar: np.ndarray, lag: int) -> float:
     differs = (flux[:, middle] - 0.5 * (flux[:, left] + flux[:, right]))[used]
     variance = 1 / ivar[:, middle][used] + 0.25 * (1 / ivar[:, left][used] + 1 / ivar[:, right][used])
     return float((1.4826 * np.median(np.abs(differs / np.sqrt(variance)))) ** 2)
+
+
+def _middle(values: np.ndarray, otherwise: float = 0.0) -> float:
+    """The median of those that are known."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else otherwise
