@@ -72,8 +72,10 @@ def learn_noise(galaxies: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
 
 def fainter(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The spectra that have less light for their noise than half of the galaxy's others."""
+    seen = np.flatnonzero((ivar > 0).any(axis=1))
+    flux, ivar = flux[seen], ivar[seen]
     light = np.einsum("sw,sw->s", flux, np.sqrt(ivar)) / np.maximum((ivar > 0).sum(axis=1), 1)
-    kept = np.argsort(light, kind="stable")[: max(int(np.ceil(FAINT * len(light))), 1)]
+    kept = np.argsort(light, kind="stable")[: int(np.ceil(FAINT * len(light)))]
     return flux[kept], ivar[kept]
 
 
