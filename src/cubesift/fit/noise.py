@@ -11,7 +11,7 @@ import numpy as np
 KNOTS = (3800.0, 4800.0, 6000.0, 7600.0, 9600.0)  # angstrom, observed
 FAINT = 0.5  # of a galaxy's spectra: those with the least light for their noise
 LAGS = (1, 2, 3)  # channels; noise farther apart than two is independent
-FEW = 1000  # pairs of channels, fewer of which say nothing
+FEW = 100  # channels, fewer of which say nothing
 
 
 @dataclass(frozen=True)

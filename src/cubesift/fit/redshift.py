@@ -11,6 +11,7 @@ from scipy.ndimage import maximum_filter1d
 
 from cubesift.data.wavelength import MANGA_GRID, STEP, WavelengthGrid
 from cubesift.fit.lines import LINES
+from cubesift.fit.noise import FEW, scatter
 from cubesift.fit.profiles import CHANNEL
 from cubesift.fit.stars import directions
 
@@ -36,7 +37,6 @@ ENOUGH = 40.0  # of chi2 that a redshift must explain ...
 BETTER = 12.0  # ... and how much more than the next best one
 ALIKE = 0.65  # of what is explained: a second peak that explains as much is flagged
 FLOOR = 7.0  # km/s, of every error: calibration, and where in a turning galaxy the light is taken (seed 101)
-FEWEST = 100  # channels
 ROUNDS = 4  # in which lines that would absorb are left out
 OUT = 1e30  # put on the diagonal of what is left out
 
@@ -117,7 +117,7 @@ def fit_redshift(flux: np.ndarray, ivar: np.ndarray, templates: Templates) -> Re
         ivar: (wave,), 0 = missing; with fewer than 100 channels there is no redshift, nan.
         templates: of that grid.
     """
-    if (ivar > 0).sum() < FEWEST:
+    if (ivar > 0).sum() < FEW:
         return Redshift(np.nan, np.inf, 0.0, np.nan, 0.0, 0.0, 1.0)
     factor = noise_factor(flux, ivar)
     explained, left = curve(flux, ivar / factor**2, templates)
@@ -204,18 +204,10 @@ def _peaks(templates: Templates, explained: np.ndarray, left: np.ndarray, factor
 def noise_factor(flux: np.ndarray, ivar: np.ndarray) -> float:
     """Scatter of a channel about the mean of those three to each side, over what the errors say; at least 1.
 
-    Three channels apart a real spectrograph's noise is independent, and the middle of the distribution does
-    not see lines; 1 where fewer than 100 channels can tell.
+    Three channels apart a real spectrograph's noise is independent; 1 where too few channels can tell.
     """
-    spread = 3
-    here, left, right = slice(spread, -spread), slice(None, -2 * spread), slice(2 * spread, None)
-    good = (ivar[here] > 0) & (ivar[left] > 0) & (ivar[right] > 0)
-    if good.sum() < FEWEST:
-        return 1.0
-    away = flux[here] - (flux[left] + flux[right]) / 2
-    variance = [1 / ivar[some][good] for some in (here, left, right)]
-    pull = away[good] / np.sqrt(variance[0] + (variance[1] + variance[2]) / 4)
-    return max(float(1.4826 * np.median(np.abs(pull - np.median(pull)))), 1.0)
+    seen = scatter(flux[None], ivar[None], lag=3)
+    return max(float(np.sqrt(seen)), 1.0) if np.isfinite(seen) else 1.0
 
 
 def _lines(grid: WavelengthGrid, names: tuple[str, ...]) -> np.ndarray:
