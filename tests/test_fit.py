@@ -15,6 +15,7 @@ from cubesift.fit.lines import LINES, NAMES, near_lines
 from cubesift.fit.profiles import Setting, line_profiles
 from cubesift.fit.spaxels import Codes, fit_spaxels, spectra_of
 from cubesift.fit.stars import filled_by_stars, stars
+from cubesift.fit.together import drawn_together
 
 GRID = WavelengthGrid(first=-100, size=4400)
 REDSHIFT = 0.0203
@@ -114,6 +115,28 @@ def test_a_spaxel_without_lines_has_none_within_its_errors(basis: Basis) -> None
         assert abs(np.median(pull)) < 0.5
         assert 0.7 < pull.std() < 1.5
     assert np.abs(found.velocity).max() < 700
+
+
+def test_fluxes_drawn_together_are_nearer_to_the_truth_and_bright_ones_stay() -> None:
+    rng, count = np.random.default_rng(8), 300
+    ratios = rng.uniform(0.1, 1, len(NAMES)) * (1 + 0.1 * rng.standard_normal((count, len(NAMES))))
+    true = rng.lognormal(1.0, 1.2, (count, 1)) * ratios
+    true[0] = 0.0
+    error = np.full((count, len(NAMES)), 1.0)
+    error[1] = 1e6  # a line that nobody saw in it
+    error[1, 9] = 1.0
+    flux = true + error * rng.standard_normal(error.shape)
+    covariance = np.zeros((count, len(NAMES) + 3, len(NAMES) + 3), np.float32)
+    places = np.arange(len(NAMES)) + 1
+    covariance[:, places, places] = error**2
+    codes = Codes(np.ones((count, 1)), flux, np.zeros(count), np.full(count, 60.0), covariance)
+    drawn = drawn_together(codes).flux
+    assert np.square(drawn - true)[2:].mean() < 0.4 * np.square(flux - true)[2:].mean()
+    assert np.abs(drawn[0]).max() < 1.5
+    told = drawn[1, :9] / drawn[1, 9] / (ratios.mean(axis=0)[:9] / ratios.mean(axis=0)[9])
+    np.testing.assert_allclose(told, 1, atol=0.15)
+    bright = true.min(axis=1) > 20
+    np.testing.assert_allclose(drawn[bright], flux[bright], atol=1.0)
 
 
 def test_stars_fill_in_what_lies_under_a_line() -> None:
