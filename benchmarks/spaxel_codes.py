@@ -148,7 +148,7 @@ def judge(path: Path, galaxies: int, seed: int) -> None:
     print(f"noise factor over the true one: {np.mean(factors):.3f}, {min(factors):.3f} to {max(factors):.3f}")
     print(f"{len(told)} galaxies of seed {seed}, {np.mean(seconds):.2f} CPU-s each to fit")
     for words, place in (("as measured", 0), ("drawn together", 2)):
-        everywhere, close = (middle(told[:, place + part]) for part in (0, 1))
+        everywhere, close = (in_words(told[:, place + part]) for part in (0, 1))
         print(f"error, {words}: {everywhere}; within {NEAR} channels of lines: {close}")
     ends = np.percentile(whole, (50, 10))
     print(f"Halpha of {len(whole)} galaxies over the true one: median {ends[0]:.3f}, 10 % {ends[1]:.3f}")
@@ -188,7 +188,7 @@ def noise_limit(name: str, true: np.ndarray, ivar: np.ndarray, at: Setting) -> t
     return np.where(np.isfinite(velocity), flux / limit, 0), limit
 
 
-def middle(values: np.ndarray) -> str:
+def in_words(values: np.ndarray) -> str:
     """Mean and median in words."""
     return f"mean {values.mean():.4f}, median {np.median(values):.4f}"
 
