@@ -213,12 +213,16 @@ def main() -> None:
     parser.add_argument("--recipe", default="paper", help="whose samples the systems learned from")
     parser.add_argument("--switches", type=Path, help="the run of benchmarks/ablations.py")
     parser.add_argument("--strange", type=Path, help="a simulated survey after `cubesift detect`")
+    parser.add_argument(
+        "--probed", nargs=2, metavar=("RUN", "RECIPE"), help="after `cubesift judge probes`, if not this run"
+    )
     parser.add_argument("--keep", action="store_true", help="leave what cannot be tested now as it was")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "claims.md")
     said = parser.parse_args()
     switches, strange = (one and Run(one) for one in (said.switches, said.strange))
+    probed = said.probed and Evidence(Run(Path(said.probed[0])), said.probed[1], None, None)
     before = said.out.read_text(encoding="utf-8") if said.keep and said.out.exists() else ""
-    words = page(Evidence(Run(said.run), said.recipe, switches, strange), before)
+    words = page(Evidence(Run(said.run), said.recipe, switches, strange, probed), before)
     with written_beside(said.out) as partial:
         partial.write_text(words, encoding="utf-8")
     print(words)

@@ -25,8 +25,16 @@ class Missing(Exception):
 class Evidence:
     """Opened when first asked for, so that a claim that can be tested is, whatever else is missing."""
 
-    def __init__(self, run: Run, recipe: str, switches: Run | None, strange: Run | None):
+    def __init__(
+        self,
+        run: Run,
+        recipe: str,
+        switches: Run | None,
+        strange: Run | None,
+        probed: Evidence | None = None,
+    ):
         self.run, self.recipe = run, recipe
+        self.probed = probed or self
         self._switches, self._strange = switches, strange
 
     def about(self) -> str:
@@ -43,6 +51,8 @@ class Evidence:
             else []
         )
         others += [f"strange galaxies: {self._strange.path.name}"] if self._strange else []
+        if self.probed is not self:
+            others.append(f"attributes: {self.probed.run.path.name}, samples {self.probed.recipe}")
         also = f"{'; '.join(others)}. " if others else ""
         return (
             f"Systems of {self.run.path.name}, samples {self.recipe}, at {side}{galaxies}: {seen}. {also}"

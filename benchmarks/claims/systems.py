@@ -55,6 +55,7 @@ def spatial_pattern(evidence: Evidence) -> tuple[str, bool]:
 
 
 def attributes(evidence: Evidence) -> tuple[str, bool]:
+    evidence = evidence.probed
     path = evidence.run.path / "probes.parquet"
     if not path.exists():
         raise Missing("the run has no `probes.parquet` (`cubesift embed`, then `cubesift judge probes`)")
