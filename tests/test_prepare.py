@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from cubesift.data.cube import CRITICAL, FORESTAR, NOCOV, Cube
+from cubesift.data.cube import CRITICAL, DONOTUSE, FORESTAR, NOCOV, Cube
 from cubesift.data.dust import transmission
 from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid, redshift_channels
 from cubesift.errors import BadFile
@@ -91,7 +91,8 @@ def test_the_sky_line_is_bridged_in_the_input_and_never_judged() -> None:
 def test_a_foreground_star_is_masked_in_the_input_and_not_judged() -> None:
     cube = cube_of()
     cube.flux[:, 5:8, 5:8] += 100
-    cube.bits[:, 5:8, 5:8] |= FORESTAR
+    cube.bits[:, 5:8, 5:8] |= FORESTAR | DONOTUSE
+    cube.ivar[:, 5:8, 5:8] = 0  # as the reader of a file leaves it
     sample = prepare_cube(cube, PAPER)
     star = (sample.bits & FORESTAR) > 0
     assert star.any()
@@ -117,7 +118,7 @@ def test_bad_voxels_are_bridged_where_a_spaxel_was_seen() -> None:
     flux = np.arange(60, dtype=np.float32).reshape(10, 2, 3) % 7
     ivar = np.ones_like(flux)
     ivar[4:6, 0, 0] = ivar[8:, 0, 1] = ivar[:, 1, 2] = ivar[2] = 0
-    out = steps.without_bad(flux, ivar)
+    out = steps.without_bad(flux, ivar > 0)
     step = (flux[6, 0, 0] - flux[3, 0, 0]) / 3
     np.testing.assert_allclose(out[4:6, 0, 0], flux[3, 0, 0] + step * np.array([1, 2]), rtol=1e-6)
     np.testing.assert_array_equal(out[8:, 0, 1], flux[7, 0, 1])  # beyond the last good channel

@@ -41,7 +41,8 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
 
     raw_flux, raw_ivar, raw_bits = (values[: cut.size] for values in (cube.flux, cube.ivar, cube.bits))
     if recipe.fill_bad:
-        raw_flux = steps.without_bad(raw_flux, raw_ivar)
+        starlit = ((raw_bits & FORESTAR) > 0) & ((raw_bits & NOCOV) == 0)  # not to be used, but seen
+        raw_flux = steps.without_bad(raw_flux, (raw_ivar > 0) | starlit)
     if native:
         unclipped, ivar = placed(raw_flux.transpose(1, 2, 0)), placed(raw_ivar.transpose(1, 2, 0))
         bits = placed(raw_bits.transpose(1, 2, 0), NOCOV)

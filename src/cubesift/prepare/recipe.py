@@ -32,7 +32,7 @@ class Recipe:
     sky: tuple[float, float] = (5574.0, 5585.0)  # angstrom, vacuum, observed: residual of the sky line
     fill_sky: bool = True  # interpolate across it in the input; it is never judged by
     mask_stars: bool = True  # FORESTAR spaxels: 0 in the input, ivar 0
-    fill_bad: bool = True  # voxels with ivar 0: bridged along the spectrum, 0 in spaxels that nobody saw
+    fill_bad: bool = True  # voxels with ivar 0 and no star: bridged along the spectrum, 0 where nobody saw
     extinction: Law | Literal["none"] = "none"  # remove the dust of our Galaxy by this law
     rv: Annotated[float, Field(gt=0)] = 3.1
     normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels

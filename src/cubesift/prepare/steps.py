@@ -96,13 +96,12 @@ def _blocks(wave: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, wave)) for start in range(0, wave, BLOCK))
 
 
-def without_bad(flux: np.ndarray, ivar: np.ndarray) -> np.ndarray:
-    """(wave, y, x): flux whose bad voxels, ivar 0, hold nothing of what came in them.
+def without_bad(flux: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """(wave, y, x): flux whose bad voxels hold nothing of what came in them.
 
     In a spaxel that was seen they are the line between the good channels around, where any spaxel saw the
     channel; everywhere else they are 0.
     """
-    good = ivar > 0
     out = np.where(good, flux, np.float32(0))
     covered = good.any(axis=(1, 2))
     seen = np.count_nonzero(good, axis=0)
