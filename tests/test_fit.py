@@ -11,7 +11,7 @@ from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid, redshift_channe
 from cubesift.errors import CubesiftError
 from cubesift.fit.basis import Basis
 from cubesift.fit.learning import GAP, Learning, learn_basis
-from cubesift.fit.lines import LINES, NAMES, near_lines
+from cubesift.fit.lines import HARD, LINES, NAMES, near_lines
 from cubesift.fit.profiles import Setting, line_profiles
 from cubesift.fit.spaxels import Codes, fit_spaxels, spectra_of
 from cubesift.fit.stars import filled_by_stars, stars
@@ -39,7 +39,8 @@ def spaxels(basis: Basis, count: int, seed: int, strength: float = 40.0) -> tupl
         continuum=np.concatenate([rng.uniform(2, 4, (count, 1)), rng.normal(0, 0.3, (count, 4))], axis=1),
         flux=rng.uniform(0.5, 2, (count, len(NAMES))) * strength,
         velocity=rng.uniform(-300, 300, count),
-        sigma=rng.uniform(40, 150, count),
+        sigma=rng.uniform(60, 150, count),
+        hard=rng.uniform(-40, 40, (count, 2)),
         covariance=np.zeros((count, 0, 0)),
     )
     return spectra_of(truth, basis, AT), truth
@@ -61,10 +62,18 @@ def test_errors_are_as_large_as_what_noise_does(basis: Basis) -> None:
     noisy = flux + np.random.default_rng(3).standard_normal(flux.shape).astype(np.float32)
     found = fit_spaxels(noisy, ivar, basis, AT)
     numbers = np.concatenate(
-        [getattr(found, name).reshape(200, -1) for name in ("continuum", "flux", "velocity", "sigma")], axis=1
+        [
+            getattr(found, name).reshape(200, -1)
+            for name in ("continuum", "flux", "velocity", "sigma", "hard")
+        ],
+        axis=1,
     )
     true = np.concatenate(
-        [getattr(truth, name).reshape(200, -1) for name in ("continuum", "flux", "velocity", "sigma")], axis=1
+        [
+            getattr(truth, name).reshape(200, -1)
+            for name in ("continuum", "flux", "velocity", "sigma", "hard")
+        ],
+        axis=1,
     )
     pulls = (numbers - true) / np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2))
     assert 0.93 < pulls[:, :-1].std() < 1.07
@@ -89,6 +98,21 @@ def test_a_velocity_is_as_sure_as_its_lines_allow(basis: Basis) -> None:
             information += (signal / (np.sqrt(2) * width)) ** 2
     scatter = np.std((found.velocity - truth.velocity) * np.sqrt(information))
     assert 0.8 < scatter < 1.2
+
+
+def test_hard_ions_may_move_and_spread_as_they_like(basis: Basis) -> None:
+    """As in a nucleus: their own fluxes come out right, and nothing is taken from the others' motion."""
+    flux, truth = spaxels(basis, 100, seed=12, strength=60.0)
+    apart = replace(truth, hard=np.stack([np.full(100, -60.0), np.full(100, 60.0)], axis=1))
+    lines = spectra_of(apart, basis, AT)
+    noisy = lines + np.random.default_rng(13).standard_normal(flux.shape).astype(np.float32)
+    found = fit_spaxels(noisy, np.ones_like(flux), basis, AT)
+    for name in HARD:
+        place = NAMES.index(name)
+        assert abs(np.median(found.flux[:, place] / truth.flux[:, place]) - 1) < 0.03
+    assert np.median(found.hard, axis=0) == pytest.approx((-60, 60), abs=15)  # the prior draws to 0
+    assert abs(np.median(found.velocity - truth.velocity)) < 2
+    assert abs(np.median(found.sigma - truth.sigma)) < 3
 
 
 def test_missing_channels_are_missing_not_zero(basis: Basis) -> None:
@@ -129,7 +153,9 @@ def test_fluxes_drawn_together_are_nearer_to_the_truth_and_bright_ones_stay() ->
     covariance = np.zeros((count, len(NAMES) + 3, len(NAMES) + 3), np.float32)
     places = np.arange(len(NAMES)) + 1
     covariance[:, places, places] = error**2
-    codes = Codes(np.ones((count, 1)), flux, np.zeros(count), np.full(count, 60.0), covariance)
+    codes = Codes(
+        np.ones((count, 1)), flux, np.zeros(count), np.full(count, 60.0), np.zeros((count, 2)), covariance
+    )
     drawn = drawn_together(codes).flux
     assert np.square(drawn - true)[2:].mean() < 0.4 * np.square(flux - true)[2:].mean()
     assert np.abs(drawn[0]).max() < 1.5

@@ -28,7 +28,7 @@ class Learning:
     """How the continua are learned."""
 
     components: Annotated[int, Field(ge=1)] = (
-        31  # with 15 fluxes, a velocity and a width: 48 numbers a spaxel
+        29  # with 15 fluxes, two velocities and two widths: 48 numbers a spaxel
     )
     rounds: Annotated[int, Field(ge=1)] = 12
     seed: Annotated[int, Field(ge=0)] = 0

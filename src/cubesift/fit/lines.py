@@ -44,6 +44,7 @@ LINES: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType(
     }
 )
 NAMES = tuple(LINES)
+HARD = ("NeIII3870", "OIII5008")  # by ions that a nucleus makes: they move and spread as they like
 GUIDES = (
     "OII3729",
     "Hbeta",
@@ -63,6 +64,11 @@ class Line:
     ratio: float  # to that flux
     channels: slice  # of the grid, where it may have light
     window: slice  # the same channels among those of `Windows.channels`
+
+    @property
+    def hard(self) -> bool:
+        """Whether it is of an ion that may have a velocity and a width of its own."""
+        return NAMES[self.of] in HARD
 
 
 @dataclass(frozen=True)

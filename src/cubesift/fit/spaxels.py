@@ -13,11 +13,12 @@ from cubesift.fit.normal import Products, prior_precision, solved
 from cubesift.fit.profiles import Setting, line_profiles, with_slopes
 
 TOGETHER = 256  # spaxels at a time
-ROUNDS = 5  # of moving the lines to where their slopes say
+ROUNDS = 6  # of moving the lines to where their slopes say
 # Before a spectrum is looked at, km/s: gas moves with its galaxy, as quiet as between H II regions.
 VELOCITY, SIGMA = (0.0, 250.0), (60.0, 120.0)  # mean and standard deviation
 SOUGHT = np.arange(-600.0, 601.0, 40.0)  # km/s, where the velocity is sought first
 WIDTHS = (40.0, 120.0)  # km/s, with which it is
+EXCESS = (25.0, 25.0)  # km/s, by which those of hard ions differ: standard deviations
 FARTHEST = (80.0, 40.0)  # km/s that velocity and sigma may move in a round
 RANGE = (15.0, 500.0)  # km/s, of sigma; narrower gas looks all the same
 SURE = 9.0  # of chi2 that a velocity other than the galaxy's must explain more
@@ -32,6 +33,7 @@ class Codes:
     flux: np.ndarray  # (spaxel, line) of `lines.NAMES`, 1e-17 erg/s/cm2
     velocity: np.ndarray  # (spaxel,) km/s, from the galaxy's redshift
     sigma: np.ndarray  # (spaxel,) km/s, of the gas, without the spectrograph's own
+    hard: np.ndarray  # (spaxel, 2) km/s, by which velocity and sigma of `lines.HARD` exceed those
     covariance: np.ndarray  # (spaxel, number, number) float32
 
     def error(self, line: str) -> np.ndarray:
@@ -42,7 +44,7 @@ class Codes:
     @property
     def velocity_error(self) -> np.ndarray:
         """(spaxel,) standard deviation of the velocity, km/s."""
-        return np.asarray(np.sqrt(self.covariance[:, -2, -2]))
+        return np.asarray(np.sqrt(self.covariance[:, -4, -4]))
 
 
 def fit_spaxels(
@@ -50,7 +52,8 @@ def fit_spaxels(
 ) -> Codes:
     """Fit every spectrum by itself: linear in the continuum and the fluxes, by Newton's way in the other two.
 
-    The lines' velocity and width are shared; where they show nothing, both stay at what is usual.
+    The lines' velocity and width are shared, but for what hard ions have more of them; where lines show
+    nothing, all stay at what is usual.
 
     Args:
         flux: (spaxel, wave) on the grid at rest, per angstrom at rest, our Galaxy's dust taken out.
@@ -74,7 +77,7 @@ def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
     """What codes say, back as spectra, (spaxel, wave) float32."""
     spectra = codes.continuum.astype(np.float32) @ basis.components
     for some in (slice(start, start + TOGETHER) for start in range(0, len(spectra), TOGETHER)):
-        profiles = line_profiles(at, codes.velocity[some], codes.sigma[some])
+        profiles = line_profiles(at, codes.velocity[some], codes.sigma[some], codes.hard[some])
         lines = np.matmul(profiles, codes.flux[some, :, None].astype(np.float32))[..., 0]
         spectra[some, at.windows.channels] += lines
     return np.asarray(spectra)
@@ -96,24 +99,32 @@ def _fitted(
     velocity, sigma = sought(left, weight, at)
 
     count = len(NAMES)
+    usual = np.array([VELOCITY[0], SIGMA[0], 0.0, 0.0])
+    precision = np.array([VELOCITY[1], SIGMA[1], *EXCESS]) ** -2.0
+    motion = np.stack([velocity, sigma, 0 * velocity, 0 * velocity], axis=1)
     linear = beside.least_squares(line_profiles(at, velocity, sigma), near, weight)
     for _ in range(ROUNDS):
-        columns = with_slopes(at, velocity, sigma, np.maximum(linear.amounts, 0))
-        pull = np.stack(
-            [(VELOCITY[0] - velocity) / VELOCITY[1] ** 2, (SIGMA[0] - sigma) / SIGMA[1] ** 2], axis=1
-        )
-        moved = beside.least_squares(columns, near, weight, pull)
-        velocity = velocity + np.clip(moved.amounts[:, count], -FARTHEST[0], FARTHEST[0])
-        sigma = np.clip(sigma + np.clip(moved.amounts[:, count + 1], -FARTHEST[1], FARTHEST[1]), *RANGE)
+        columns = with_slopes(at, *parted(motion), np.maximum(linear.amounts, 0))
+        moved = beside.least_squares(columns, near, weight, precision, (usual - motion) * precision)
+        motion = motion + np.clip(moved.amounts[:, count:], *np.multiply([[-1], [1]], FARTHEST * 2))
+        motion[:, 1] = np.clip(motion[:, 1], *RANGE)
+        motion[:, 3] = np.clip(motion[:, 1] + motion[:, 3], *RANGE) - motion[:, 1]
         linear = replace(moved, amounts=moved.amounts[:, :count])
-    linear = beside.least_squares(line_profiles(at, velocity, sigma), near, weight)
+    velocity, sigma, hard = parted(motion)
+    linear = beside.least_squares(line_profiles(at, velocity, sigma, hard), near, weight)
     return Codes(
         continuum=beside.continuum(linear),
         flux=linear.amounts,
         velocity=velocity,
         sigma=sigma,
+        hard=hard,
         covariance=beside.covariance(moved, columns * np.sqrt(weight)[..., None], correlation),
     )
+
+
+def parted(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Velocity, sigma, and the two by which hard ions exceed them, of (spaxel, 4)."""
+    return motion[:, 0], motion[:, 1], motion[:, 2:]
 
 
 @dataclass(frozen=True)
@@ -149,11 +160,16 @@ class Beside:
         return cls(products.components[:, channels], matrices, prior, np.linalg.inv(matrices), right)
 
     def least_squares(
-        self, columns: np.ndarray, flux: np.ndarray, ivar: np.ndarray, pull: np.ndarray | None = None
+        self,
+        columns: np.ndarray,
+        flux: np.ndarray,
+        ivar: np.ndarray,
+        precision: np.ndarray | None = None,
+        pull: np.ndarray | None = None,
     ) -> Fitted:
         """Amounts of `columns`, (spaxel, window, column), with the continuum free to follow.
 
-        With `pull` the last two columns are slopes of velocity and sigma, and it draws them to their prior.
+        With `precision`, (n,), the last n columns are slopes that `pull`, (spaxel, n), draws to their prior.
         """
         weighted = ivar[..., None] * columns
         shared = np.matmul(self.components, weighted).astype(np.float64)
@@ -163,9 +179,10 @@ class Beside:
         right -= (along.transpose(0, 2, 1) @ self.right[..., None])[..., 0]
         diagonal = np.arange(columns.shape[2])
         matrices[:, diagonal, diagonal] += LEAST
-        if pull is not None:
-            right[:, -2:] += pull
-            matrices[:, diagonal[-2:], diagonal[-2:]] += 1 / VELOCITY[1] ** 2, 1 / SIGMA[1] ** 2
+        if precision is not None and pull is not None:
+            last = diagonal[-len(precision) :]
+            right[:, last] += pull
+            matrices[:, last, last] += precision
         covariance = np.linalg.inv(matrices)
         return Fitted((covariance @ right[..., None])[..., 0], covariance, along, shared)
 
