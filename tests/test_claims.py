@@ -16,7 +16,7 @@ from benchmarks.claims.measured import (
     repeated,
     slice_match,
 )
-from benchmarks.claims.strange import blazars, stars
+from benchmarks.claims.strange import blazars, by_all_models, stars
 from benchmarks.claims.systems import attributes, better_in_both, easier_to_train, no_peaks, redshift
 
 from cubesift.data.outliers import Outliers
@@ -101,18 +101,19 @@ def test_attributes_count_where_they_are_read_better_than_the_observation_tells(
     evidence = told(tmp_path, pca2d=(1, 1, 1), linear=(1, 1, 1))
     with pytest.raises(Missing, match=r"probes\.parquet"):
         attributes(evidence)
-    low = np.array([0.5, 0.4, 0.1, 0.9, 0.9, 0.0])
+    low = np.array([0.5, 0.4, 0.1, 0.9, 0.9, 0.9, 0.0])
     columns = {
-        "model": np.array(["pca2d"] * 5 + ["linear"]),
-        "told_by": np.array(["truth"] * 4 + ["catalogue", "truth"]),
-        "method": np.array(["ridge"] * 3 + ["knn", "ridge", "ridge"]),
+        "model": np.array(["pca2d"] * 6 + ["linear"]),
+        "column": np.array(["z", "reff", "mass", "z", "z", "z, not learned from", "z"]),
+        "told_by": np.array(["truth"] * 4 + ["catalogue", "truth", "truth"]),
+        "method": np.array(["ridge"] * 3 + ["knn", "ridge", "ridge", "ridge"]),
         "embedding.low": low,
-        "nuisances": np.full(6, 0.2),
+        "nuisances": np.full(7, 0.2),
     }
     made = Provenance("judge", "0")
     write_parquet(tmp_path / "probes.parquet", columns, made)
     assert attributes(evidence) == ("PCA-2D 2 of 3, linear baseline 0 of 1", True)
-    write_parquet(tmp_path / "probes.parquet", {**columns, "nuisances": np.full(6, 0.45)}, made)
+    write_parquet(tmp_path / "probes.parquet", {**columns, "nuisances": np.full(7, 0.45)}, made)
     assert attributes(evidence) == ("PCA-2D 1 of 3, linear baseline 0 of 1", False)
 
 
@@ -167,6 +168,22 @@ def test_stars_that_a_network_finds_until_they_are_masked_are_said_to_be(tmp_pat
     said, held = blazars(evidence)
     assert not held  # 97.5
     assert said.endswith("named in advance (lof.linear-shown): 97.5")
+
+
+def test_two_models_of_one_system_do_not_say_what_all_do(tmp_path: Path) -> None:
+    run, names, percentile = Run(tmp_path), np.array(names_of(41)), np.linspace(0, 100, 41)
+    scores = {f"reconstruction.{model}.percentile": percentile for model in ("net", "net-masked", "linear")}
+    Outliers({"plateifu": names, "percentile": percentile, **scores}, {}, Provenance("detect", "0")).save(
+        run.path
+    )
+    for name in ("net", "net-masked", "linear"):
+        settings = {"system": "linear" if name == "linear" else "pca2d"}
+        write_json(run.model(name) / "model.json", {"settings": settings})
+    evidence = Evidence(run, "paper", None, run)
+    with pytest.raises(Missing, match="of 1 network system, where two are needed"):
+        by_all_models(evidence)
+    write_json(run.model("net-masked") / "model.json", {"settings": {"system": "cae2d"}})
+    assert by_all_models(evidence) == ("2 of 41 by all 2 scores of 2 systems, by chance 0.1", True)
 
 
 def test_without_models_no_claim_is_decided(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """What preparation does to light and noise."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
-from cubesift.data.cube import CRITICAL, DONOTUSE, FORESTAR, NOCOV, Cube
+from cubesift.data.cube import CRITICAL, DEADFIBER, DONOTUSE, FORESTAR, NOCOV, Cube
 from cubesift.data.dust import transmission
+from cubesift.data.samples import BEFORE
 from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid, redshift_channels
 from cubesift.errors import BadFile
 from cubesift.prepare import steps
@@ -112,6 +113,27 @@ def test_what_came_in_bad_voxels_is_in_no_sample(recipe: Recipe) -> None:
     np.testing.assert_array_equal(first.flux, second.flux)
     np.testing.assert_array_equal(first.unclipped, second.unclipped)
     assert prepare_cube(one, replace(recipe, fill_bad=False)).flux.max() > 1e5
+
+
+def test_what_no_fiber_saw_of_a_star_is_bridged_and_the_star_is_not() -> None:
+    cube = cube_of()
+    cube.flux[:, 5:8, 5:8] += 100
+    cube.bits[:, 5:8, 5:8] |= FORESTAR | DONOTUSE
+    cube.ivar[:, 5:8, 5:8] = 0
+    cube.ivar[2000, 6, 6] = 1  # by which the spaxel was seen
+    cube.flux[1000, 6, 6] = 0  # the reader's word for NaN
+    cube.flux[1500, 6, 6], cube.bits[1500, 6, 6] = -1e6, FORESTAR | DONOTUSE | DEADFIBER
+    shown = prepare_cube(cube, replace(PAPER, side=34, mask_stars=False)).flux
+    assert shown[6, 6, [900, 1000, 1500]].min() > 90
+
+
+def test_recipes_of_before_a_setting_are_read_and_known_as_they_were() -> None:
+    stored = {name: value for name, value in asdict(PAPER).items() if name not in BEFORE}
+    old = Recipe.read(stored)
+    assert (old.fill_bad, old.take_critical) == (False, True)
+    assert old.told == stored
+    assert PAPER.told == {**stored, "fill_bad": True, "take_critical": False}
+    assert Recipe.read(asdict(PAPER)) == PAPER
 
 
 def test_bad_voxels_are_bridged_where_a_spaxel_was_seen() -> None:

@@ -21,14 +21,17 @@ def test_only_models_that_differ_in_nothing_else_are_a_pair() -> None:
         "masked": settings("masked", True),
         "longer": settings("longer", True, epochs=9),
         "other": settings("other", True, seed=1),
+        "coarser": settings("coarser", True, rebin=16),
     }
     assert list(apart_in_masks(told)) == [("shown", "masked")]
 
 
 def test_who_is_less_strange_once_stars_are_hidden_is_named(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    for one in (settings("shown", False), settings("masked", True)):
-        write_json(run.model(one["name"], "all") / "model.json", {"settings": one})
+    prepared = {"shown": {}, "masked": {"mask_stars": True, "fill_bad": False}, "coarse": {"rebin": 16}}
+    for name, recipe in prepared.items():
+        said = {"settings": settings(name, name != "shown"), "recipe": {"name": name, **recipe}}
+        write_json(run.model(name, "all") / "model.json", said)
     percentiles = np.array([99.0, 50.0, 40.0, 30.0])
     galaxies = {
         "plateifu": np.array(["1-star", "1-a", "1-b", "1-c"]),

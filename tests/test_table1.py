@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from cubesift.judge.lineflux import line_flux
 from cubesift.judge.rebuilt import Contender, Known, Truth, measure_all, report_weights, summed_error
 from cubesift.judge.table1 import Trial, judge_models, under_trained
 from cubesift.judging import judge_table1
-from cubesift.learn.checkpoint import Checkpoint
+from cubesift.learn.checkpoint import Checkpoint, build_model
 from tests.little_run import GRID, SIGMA, galaxy, noisy, sample
 from tests.survey import refusal
 
@@ -277,6 +278,22 @@ def test_principal_components_of_spectra_are_what_the_model_is_given(undisturbed
     assert np.allclose(rebuilt.reshape(expected.shape), expected, atol=1e-4 * np.abs(expected).max())
     assert np.isnan(redshift)
     assert control.about["numbers"] == f"{6 * side**2}"  # components a spaxel
+
+
+def test_principal_components_are_as_many_as_the_one_layer_autoencoder_has(undisturbed: Run) -> None:
+    one = Checkpoint.load(undisturbed.model("pca2d", "split"))
+
+    def numbering(components: int, system: Any = "pca2d") -> Checkpoint:
+        settings = replace(one.settings, components=components, system=system)
+        model = build_model(settings, one.grid.size, one.side)
+        return replace(one, settings=settings, model=model)
+
+    def control(*models: Checkpoint) -> int:
+        return int(spectral_pca(models)[0].about["numbers"]) // one.side**2
+
+    assert control(numbering(4), numbering(8), numbering(4, "ae")) == 4
+    assert control(numbering(4), numbering(8), numbering(6, "ae")) == 8
+    assert control(numbering(4), numbering(8)) == 8
 
 
 def test_a_galaxy_is_rebuilt_by_the_fold_that_held_it_out(undisturbed: Run) -> None:

@@ -71,11 +71,15 @@ def _always_first(evidence: Evidence, methods: tuple[str, ...]) -> tuple[str, bo
         and name.split(".")[0] in methods
         and not _settings(evidence, _model(name)).closed_form
     ]
-    if len(scores) < 2:
-        raise Missing(f"{len(scores)} score by {' or '.join(methods)} of a network, where two are needed")
+    systems = {_settings(evidence, _model(name)).system for name in scores}
+    if len(systems) < 2:
+        raise Missing(
+            f"scores by {' or '.join(methods)} of {len(systems)} network system, where two are needed: "
+            "models of one see the same"
+        )
     first = np.all([galaxies[name] > 95 for name in scores], axis=0)
     chance = len(first) * 0.05 ** len(scores)
-    figure = f"{first.sum()} of {len(first)} by all {len(scores)} scores, by chance {chance:.2g}"
+    figure = f"{first.sum()} of {len(first)} by all {len(scores)} scores of {len(systems)} systems, by chance {chance:.2g}"
     return figure, bool(first.sum() > 10 * max(chance, 0.1))
 
 

@@ -61,6 +61,7 @@ def attributes(evidence: Evidence) -> tuple[str, bool]:
         raise Missing("the run has no `probes.parquet` (`cubesift embed`, then `cubesift judge probes`)")
     columns, _ = read_parquet(path)
     ours = (columns["told_by"] == "truth") & (columns["method"] == "ridge")
+    ours &= ~np.char.endswith(columns["column"].astype(str), "not learned from")  # a column once more
     found = {}
     for system, words in [*FOUR.items(), ("linear", "linear baseline")]:
         rows = ours & (columns["model"] == evidence.models.get(system))

@@ -168,26 +168,31 @@ def mean_cube(samples: Samples, train: Sequence[str]) -> Contender:
 
 
 def spectral_pca(models: Iterable[Checkpoint]) -> list[Contender]:
-    """Principal components of single spectra, of the first model that works on any: what its maps hold.
+    """Principal components of single spectra, as a model that works on them holds them: what its maps say.
 
-    The control of the one-layer autoencoder, as many numbers a spaxel; no system on components leaves less.
+    The control of the one-layer autoencoder: of a model with as many numbers a spaxel, else with the most.
     """
-    for one in models:
-        if isinstance(one.model.space, ComponentSpace) and one.settings.system != "ae2d":
-            about = {
-                "numbers": f"{one.settings.components * one.side**2:,}",
-                "galaxies": f"{len(one.train):,}",
-                "steps": "closed form",
-            }
-            return [Contender("spectral PCA", partial(rebuilt_maps, one), about, control=True)]
-    return []
+    models = list(models)
+    asked = {one.settings.components for one in models if one.settings.system == "ae"}
+    of_spectra = [
+        one for one in models if isinstance(one.model.space, ComponentSpace) and one.settings.system != "ae2d"
+    ]
+    if not of_spectra:
+        return []
+    one = max(of_spectra, key=lambda one: (one.settings.components in asked, one.settings.components))
+    about = {
+        "numbers": f"{one.settings.components * one.side**2:,}",
+        "galaxies": f"{len(one.train):,}",
+        "steps": "closed form",
+    }
+    return [Contender("spectral PCA", partial(rebuilt_maps, one), about, control=True)]
 
 
 def known_galaxies(run: Run, samples: Samples, names: Sequence[str], reveal: Revealer) -> Iterator[Known]:
     """Each sample beside its truth, made again from the survey's seed and prepared by the same recipe."""
     truth, _ = read_parquet(run.truth_galaxies)
     rows = {name: row for row, name in enumerate(truth["plateifu"].tolist())}
-    recipe = Recipe(**dict(samples.recipe))
+    recipe = Recipe.read(samples.recipe)
     for name in names:
         revealed = reveal(rows[name])
         # The same bits and coverage, so that light is where the sample has light.

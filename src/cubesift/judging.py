@@ -99,8 +99,8 @@ def judge_table1(run: Path | str | Run, recipe: str = "") -> Path:
     Beside the text lie its numbers, as Parquet.
 
     Only models that held galaxies out are asked, and about those galaxies alone; the others are named. Beside
-    them stand the mean cube, a constant redshift, and the noise-free truth where the survey was simulated: of
-    others nobody knows what the lines and the error are held against.
+    them stand the mean cube, a constant redshift, and the noise-free truth ("-" where the survey was not
+    simulated, since nobody knows it, nor what the lines and the error are held against).
 
     Raises:
         CubesiftError: no such models, or a simulated survey that cannot be made again.

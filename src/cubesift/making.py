@@ -132,7 +132,7 @@ def _recipe_of(model: Path) -> Recipe:
     """How the samples of a trained model were prepared: others must be prepared the same way."""
     from cubesift.learn.checkpoint import Checkpoint, find_model
 
-    return Recipe(**dict(Checkpoint.load(find_model(model)).recipe))
+    return Recipe.read(Checkpoint.load(find_model(model)).recipe)
 
 
 def _as_path(path: Path | str | None) -> Path | None:

@@ -13,6 +13,14 @@ from cubesift.data.groups import GalaxyStore
 from cubesift.data.store import Provenance, fingerprint
 from cubesift.data.wavelength import WavelengthGrid
 
+BEFORE = {"fill_bad": False, "take_critical": True}  # what was done before these settings were known
+WHICH = ("name", "min_side", "take_critical")  # settings that say which cubes are in
+
+
+def preparation(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a recipe as it is stored: what was done to the cubes, whatever it is called and which they were."""
+    return {name: value for name, value in {**BEFORE, **recipe}.items() if name not in WHICH}
+
 
 @dataclass(frozen=True)
 class SampleRecord:

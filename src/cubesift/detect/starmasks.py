@@ -10,10 +10,11 @@ import numpy as np
 
 from cubesift.data.outliers import Outliers
 from cubesift.data.run import Run
+from cubesift.data.samples import preparation
 from cubesift.data.store import Columns, read_json
 from cubesift.detect.consensus import NAMED, correlation, scores_of
 
-MAY_DIFFER = ("name", "samples", "star_mask")
+MAY_DIFFER = ("name", "samples", "star_mask", "mask_stars")
 
 
 def said_of_masks(run: Run, outliers: Outliers) -> list[str]:
@@ -21,7 +22,8 @@ def said_of_masks(run: Run, outliers: Outliers) -> list[str]:
     settings: dict[str, Mapping[str, Any]] = {}
     for name in run.models():
         for fold in run.folds(name)[:1]:
-            settings[name] = read_json(run.model(name, fold) / "model.json")["settings"]
+            record = read_json(run.model(name, fold) / "model.json")
+            settings[name] = {**record["settings"], **preparation(record["recipe"])}
     lines = []
     for shown, masked in apart_in_masks(settings):
         one, other = (mean_percentile(outliers.galaxies, model) for model in (shown, masked))
@@ -36,7 +38,7 @@ def said_of_masks(run: Run, outliers: Outliers) -> list[str]:
 
 
 def apart_in_masks(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Pairs of models, the one that shows stars first, whose other settings are the same."""
+    """Pairs of models, the one that shows stars first, whose other settings and preparation are the same."""
     for shown, masked in permutations(settings, 2):
         one, other = settings[shown], settings[masked]
         if other["star_mask"] and not one["star_mask"]:

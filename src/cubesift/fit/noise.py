@@ -44,11 +44,6 @@ class NoiseModel:
         """(wave,): the shape, straight between knots in ln(wavelength)."""
         return np.asarray(np.interp(np.log(wave), np.log(KNOTS), self.shape))
 
-    @property
-    def of_smooth(self) -> float:
-        """What the variance of a sum over many channels is of that with independent ones."""
-        return 1 + 2 * sum(self.correlation)
-
 
 def learn_noise(galaxies: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> NoiseModel:
     """Of an instrument: medians over galaxies, each (flux, ivar, wave) as `NoiseModel.factor` takes them.

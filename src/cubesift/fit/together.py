@@ -10,7 +10,7 @@ from cubesift.fit.lines import NAMES
 from cubesift.fit.spaxels import Codes
 
 ROUNDS = 20
-STEADY = 4.0  # spaxels' worth of being as bright as usual
+STEADY = 4.0  # lines' worth of being as bright as usual
 LEAST = 1e-8  # of the strongest direction's variance: what no spaxel has stays possible
 
 
@@ -19,8 +19,8 @@ def drawn_together(codes: Codes) -> Codes:
 
     Fluxes are N(0, brightness² C): brightness is a spaxel's own, C the galaxy's, both found with the fluxes
     by expectation and maximisation (Dempster, Laird & Rubin 1977). What noise leaves open about a line's
-    ratio to the others is told by other spaxels. That biases fluxes, by less than their errors: measure
-    with the codes as they came.
+    ratio to the others is told by other spaxels. That biases fluxes, by less than their errors, and the
+    covariance stays that of the fluxes as they came: measure with those.
 
     Args:
         codes: of one galaxy.

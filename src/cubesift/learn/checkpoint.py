@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from cubesift.data.run import Run
-from cubesift.data.samples import Samples
+from cubesift.data.samples import Samples, preparation
 from cubesift.data.store import Provenance, read_json, remove, write_json, written_beside
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
@@ -130,10 +130,8 @@ class Checkpoint:
                 f"model {self.settings.name} has {self.grid.size} from {self.grid.wave[0]:.1f}. "
                 "Prepare with the recipe of the model, or train again."
             )
-        ours, theirs = dict(self.recipe), dict(samples.recipe)
-        # The recipe's name and the size it begins at say which cubes are in, not what was made of them.
-        counting = {*ours, *theirs} - {"name", "min_side"}
-        differing = sorted(key for key in counting if ours.get(key) != theirs.get(key))
+        ours, theirs = (preparation(one) for one in (self.recipe, samples.recipe))
+        differing = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
         if differing:
             said = ", ".join(f"{key} = {theirs.get(key)} (model: {ours.get(key)})" for key in differing)
             raise Stale(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cubesift.data.cube import CRITICAL, FORESTAR, NOCOV, Cube
+from cubesift.data.cube import CRITICAL, DEADFIBER, FORESTAR, NOCOV, Cube
 from cubesift.data.dust import transmission
 from cubesift.data.samples import Sample, SampleRecord
 from cubesift.data.wavelength import STEP, WavelengthGrid, redshift_channels
@@ -41,7 +41,8 @@ def prepare_cube(cube: Cube, recipe: Recipe, source_id: str = "") -> Sample:
 
     raw_flux, raw_ivar, raw_bits = (values[: cut.size] for values in (cube.flux, cube.ivar, cube.bits))
     if recipe.fill_bad:
-        starlit = ((raw_bits & FORESTAR) > 0) & ((raw_bits & NOCOV) == 0)  # not to be used, but seen
+        starlit = ((raw_bits & FORESTAR) > 0) & ((raw_bits & (NOCOV | DEADFIBER)) == 0)  # unused, but seen
+        starlit &= raw_flux != 0  # where no number was
         raw_flux = steps.without_bad(raw_flux, (raw_ivar > 0) | starlit)
     if native:
         unclipped, ivar = placed(raw_flux.transpose(1, 2, 0)), placed(raw_ivar.transpose(1, 2, 0))

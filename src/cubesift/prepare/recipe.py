@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from cubesift.data.dust import Law
+from cubesift.data.samples import BEFORE
 from cubesift.data.wavelength import WavelengthGrid, rest_grid
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -37,11 +39,15 @@ class Recipe:
     rv: Annotated[float, Field(gt=0)] = 3.1
     normalise: Literal["none", "total"] = "none"  # divide by the mean flux of the covered spaxels
 
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Recipe:
+        """A recipe as samples and models keep it, those of before a setting was known too."""
+        return cls(**{**BEFORE, **stored})
+
     @property
     def told(self) -> dict[str, Any]:
-        """What samples are known by. Made before these two settings were known, they are as without them."""
-        said = asdict(self)
-        return {name: said[name] for name in said if said[name] or name not in ("fill_bad", "take_critical")}
+        """What samples are known by: a setting added later leaves those finished that are as before it."""
+        return {name: value for name, value in asdict(self).items() if (name, value) not in BEFORE.items()}
 
     def cut(self, observed: WavelengthGrid) -> WavelengthGrid:
         """The channels of a cube that are used."""
