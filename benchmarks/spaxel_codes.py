@@ -181,7 +181,7 @@ def noise_limit(name: str, true: np.ndarray, ivar: np.ndarray, at: Setting) -> t
     windows = at.windows
     middle = int(np.rint(at.grid.channel(LINES[name][0][0])))
     own = np.abs(windows.channels - middle) <= REACH
-    profile = line_profiles(at, np.nan_to_num(velocity), np.nan_to_num(sigma))[:, own, NAMES.index(name)]
+    profile = line_profiles(at, np.nan_to_num(velocity), np.nan_to_num(sigma))[:, NAMES.index(name), own]
     information = (profile**2 * ivar[:, windows.channels[own]]).sum(axis=1)
     with np.errstate(divide="ignore"):
         limit = 1 / np.sqrt(information)

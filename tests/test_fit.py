@@ -214,7 +214,7 @@ def test_a_basis_is_read_as_it_was_written(basis: Basis, tmp_path: Path) -> None
 def test_a_line_has_its_flux_wherever_it_lies_on_the_channels() -> None:
     velocity = np.linspace(-200, 200, 9)
     profiles = line_profiles(AT, velocity, np.full(9, 40.0))
-    total = (profiles * AT.windows.angstrom[:, None]).sum(axis=1)
+    total = (profiles * AT.windows.angstrom).sum(axis=2)
     ratios = [
         sum(ratio for rest, ratio in LINES[name] if 0 <= GRID.channel(rest) < GRID.size) for name in NAMES
     ]

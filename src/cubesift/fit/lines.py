@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -72,12 +73,32 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Channels next to each other, and the lines that have light in them: elsewhere these have none."""
+
+    window: slice  # of `Windows.channels`
+    fluxes: tuple[int, ...]  # places in a code
+    hard: bool  # whether there is a line of a hard ion
+
+
+@dataclass(frozen=True)
 class Windows:
     """The channels of a grid at rest in which lines may have light, and the lines on it."""
 
     channels: np.ndarray  # (window,) int, sorted, each once
     lines: tuple[Line, ...]
     angstrom: np.ndarray  # (window,), width of a channel
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The channels in pieces without a gap, so that products need not be taken of zeros."""
+        starts = np.flatnonzero(np.diff(self.channels, prepend=self.channels[0] - 2) > 1).tolist()
+        found = []
+        for start, stop in pairwise([*starts, len(self.channels)]):
+            within = [line for line in self.lines if start <= line.window.start < stop]
+            fluxes = sorted({line.of for line in within})
+            found.append(Block(slice(start, stop), tuple(fluxes), any(line.hard for line in within)))
+        return tuple(found)
 
 
 @cache

@@ -63,10 +63,10 @@ def unit_lines(
 def line_profiles(
     at: Setting, velocity: np.ndarray, sigma: np.ndarray, hard: np.ndarray | None = None
 ) -> np.ndarray:
-    """(spaxel, window, line) float32, per angstrom: each flux of a code as 1, at a velocity and a width."""
-    profiles = np.zeros((len(velocity), len(at.windows.channels), len(NAMES)), np.float32)
+    """(spaxel, line, window) float32, per angstrom: each flux of a code as 1, at a velocity and a width."""
+    profiles = np.zeros((len(velocity), len(NAMES), len(at.windows.channels)), np.float32)
     for line, profile, *_ in unit_lines(at, velocity, sigma, hard):
-        profiles[:, line.window, line.of] += profile
+        profiles[:, line.of, line.window] += profile
     return profiles
 
 
@@ -85,17 +85,17 @@ def with_slopes(
         flux: (spaxel, line) with which the slopes are taken.
 
     Returns:
-        (spaxel, window, line + 4) float32.
+        (spaxel, line + 4, window) float32.
     """
     lines = len(NAMES)
-    columns = np.zeros((len(velocity), len(at.windows.channels), lines + 4), np.float32)
+    columns = np.zeros((len(velocity), lines + 4, len(at.windows.channels)), np.float32)
     channel = CHANNEL * at.grid.width
     for line, profile, away, width, wide in unit_lines(at, velocity, sigma, hard):
-        columns[:, line.window, line.of] += profile
+        columns[:, line.of, line.window] += profile
         profile *= flux[:, line.of, None].astype(np.float32)
         by_velocity = profile * away * (1 / (channel * width))[:, None].astype(np.float32)
         by_sigma = profile * (away**2 - 1) * (wide / (channel * width) ** 2)[:, None].astype(np.float32)
         for first in (0, 2) if line.hard else (0,):
-            columns[:, line.window, lines + first] += by_velocity
-            columns[:, line.window, lines + first + 1] += by_sigma
+            columns[:, lines + first, line.window] += by_velocity
+            columns[:, lines + first + 1, line.window] += by_sigma
     return columns

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from cubesift.fit.basis import Basis
-from cubesift.fit.lines import GUIDES, NAMES
+from cubesift.fit.lines import GUIDES, NAMES, Block, Windows
 from cubesift.fit.noise import NoiseModel
 from cubesift.fit.normal import Products, prior_precision, solved
 from cubesift.fit.profiles import Setting, line_profiles, with_slopes
@@ -78,7 +78,7 @@ def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
     spectra = codes.continuum.astype(np.float32) @ basis.components
     for some in (slice(start, start + TOGETHER) for start in range(0, len(spectra), TOGETHER)):
         profiles = line_profiles(at, codes.velocity[some], codes.sigma[some], codes.hard[some])
-        lines = np.matmul(profiles, codes.flux[some, :, None].astype(np.float32))[..., 0]
+        lines = np.matmul(codes.flux[some, None].astype(np.float32), profiles)[:, 0]
         spectra[some, at.windows.channels] += lines
     return np.asarray(spectra)
 
@@ -88,7 +88,7 @@ def _fitted(
 ) -> Codes:
     products, channels = Products(basis.components), at.windows.channels
     near, weight = np.ascontiguousarray(flux[:, channels]), np.ascontiguousarray(ivar[:, channels])
-    beside = Beside.of(products, channels, flux, ivar, basis.spread)
+    beside = Beside.of(products, at.windows, flux, ivar, basis.spread)
 
     # Without the channels of the lines a first continuum; and in what it leaves, where the lines are.
     here = products.cut(channels)
@@ -118,7 +118,7 @@ def _fitted(
         velocity=velocity,
         sigma=sigma,
         hard=hard,
-        covariance=beside.covariance(moved, columns * np.sqrt(weight)[..., None], correlation),
+        covariance=beside.covariance(moved, columns * np.sqrt(weight)[:, None], correlation),
     )
 
 
@@ -142,6 +142,7 @@ class Beside:
     """The continuum's normal equations, solved once for all that is fitted beside it (Schur's complement)."""
 
     components: np.ndarray  # (component, window), where the lines are
+    blocks: tuple[Block, ...]  # of that window
     matrices: np.ndarray  # (spaxel, component, component), with the prior
     prior: np.ndarray  # (spaxel, component), of their diagonals
     inverse: np.ndarray  # of the matrices
@@ -149,15 +150,16 @@ class Beside:
 
     @classmethod
     def of(
-        cls, products: Products, channels: np.ndarray, flux: np.ndarray, ivar: np.ndarray, spread: np.ndarray
+        cls, products: Products, beside: Windows, flux: np.ndarray, ivar: np.ndarray, spread: np.ndarray
     ) -> Beside:
-        """Of some spectra, (spaxel, wave); `channels` are those in which something may stand beside."""
+        """Of some spectra, (spaxel, wave), beside which there may be something in some windows."""
         matrices = products.matrices(ivar)
         right = ((flux * ivar) @ products.components.T).astype(np.float64)
         diagonal = np.arange(len(spread))
         prior = prior_precision(spread, matrices, right)
         matrices[:, diagonal, diagonal] += prior
-        return cls(products.components[:, channels], matrices, prior, np.linalg.inv(matrices), right)
+        components = products.components[:, beside.channels]
+        return cls(components, beside.blocks, matrices, prior, np.linalg.inv(matrices), right)
 
     def least_squares(
         self,
@@ -167,17 +169,27 @@ class Beside:
         precision: np.ndarray | None = None,
         pull: np.ndarray | None = None,
     ) -> Fitted:
-        """Amounts of `columns`, (spaxel, window, column), with the continuum free to follow.
+        """Amounts of `columns`, (spaxel, column, window), with the continuum free to follow.
 
         With `precision`, (n,), the last n columns are slopes that `pull`, (spaxel, n), draws to their prior.
         """
-        weighted = ivar[..., None] * columns
-        shared = np.matmul(self.components, weighted).astype(np.float64)
+        spaxels, every, _ = columns.shape
+        turned = np.zeros((spaxels, every, len(self.components)))
+        matrices = np.zeros((spaxels, every, every))
+        right = np.zeros((spaxels, every))
+        for block in self.blocks:
+            own = [*block.fluxes, *range(len(NAMES), every if block.hard else min(every, len(NAMES) + 2))]
+            here = columns[:, own, block.window]
+            weighted = here * ivar[:, None, block.window]
+            seen = weighted.reshape(-1, weighted.shape[2]) @ self.components[:, block.window].T
+            turned[:, own] += seen.reshape(spaxels, len(own), -1)
+            matrices[:, np.array(own)[:, None], own] += np.matmul(weighted, here.transpose(0, 2, 1))
+            right[:, own] += np.matmul(weighted, flux[:, block.window, None])[..., 0]
+        shared = turned.transpose(0, 2, 1)
         along = self.inverse @ shared
-        matrices = np.matmul(columns.transpose(0, 2, 1), weighted) - shared.transpose(0, 2, 1) @ along
-        right = np.matmul(weighted.transpose(0, 2, 1), flux[..., None])[..., 0].astype(np.float64)
+        matrices -= turned @ along
         right -= (along.transpose(0, 2, 1) @ self.right[..., None])[..., 0]
-        diagonal = np.arange(columns.shape[2])
+        diagonal = np.arange(every)
         matrices[:, diagonal, diagonal] += LEAST
         if precision is not None and pull is not None:
             last = diagonal[-len(precision) :]
@@ -201,7 +213,7 @@ class Beside:
 
         Args:
             beside: the columns fitted.
-            whitened: (spaxel, window, column), over the noise.
+            whitened: (spaxel, column, window), over the noise.
             correlation: of a channel's noise with the next, and the next but one.
         """
         crossed = -beside.along @ beside.covariance
@@ -219,7 +231,7 @@ class Beside:
         more[:, count:, :count] = smooth * beside.shared.transpose(0, 2, 1)
         lines = np.zeros((len(simple), every - count, every - count))
         for lag, share in enumerate(correlation, start=1):
-            lines += share * np.matmul(whitened[:, lag:].transpose(0, 2, 1), whitened[:, :-lag])
+            lines += share * np.matmul(whitened[..., lag:], whitened[..., :-lag].transpose(0, 2, 1))
         more[:, count:, count:] = lines + lines.transpose(0, 2, 1)
         return np.asarray(simple + simple @ more @ simple, np.float32)
 
@@ -239,7 +251,7 @@ def sought(left: np.ndarray, ivar: np.ndarray, at: Setting) -> tuple[np.ndarray,
         profiles = line_profiles(at, SOUGHT, np.full(len(SOUGHT), width))
         gain = -((SOUGHT / VELOCITY[1]) ** 2) * np.ones((len(left), 1))
         for place in map(NAMES.index, GUIDES):
-            profile = profiles[..., place]
+            profile = profiles[:, place]
             seen, information = weighted @ profile.T, ivar @ (profile**2).T
             gain += np.maximum(seen, 0) ** 2 / np.maximum(information, 1e-30) * (information > 0)
         gain[:, VELOCITY[0] == SOUGHT] += SURE  # else the highest peak of the noise is taken for a line
