@@ -58,8 +58,8 @@ class Evidence:
             f"Systems of {self.run.path.name}, samples {self.recipe}, at {side}{galaxies}: {seen}. {also}"
             "Whatever a network is said to do, the linear baseline (spectral PCA × spatial PCA, as many "
             "numbers a galaxy) stands beside it. In brackets are 95 % intervals. "
-            "The networks learned from a tenth of the paper's galaxies, made a quarter of its steps or fewer, "
-            "and have sizes of our choosing: what did not hold here may hold there."
+            "The networks learned from a tenth of the paper's galaxies, made a quarter of its steps or "
+            "fewer, and have sizes of our choosing: what did not hold here may hold there."
         )
 
     @cached_property
