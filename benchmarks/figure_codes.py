@@ -31,7 +31,8 @@ def main(path: Path, seed: int, index: int = 5) -> None:
     sample, truth, factor, settings = made
     flux, ivar, good = spectra(sample)
     at = Setting(basis.grid, float(sample.record.redshift), sample.record.fraction)
-    codes = fit_spaxels(flux, ivar, basis, at, noise)
+    corrected = noise.corrected(flux, ivar, basis.grid.wave * (1 + at.redshift))
+    codes = fit_spaxels(flux, corrected, basis, at, noise.correlation)
     model, clean = spectra_of(codes, basis, at), truth.unclipped[good]
     continuum = codes.continuum.astype(np.float32) @ basis.components
     light = np.median(flux, axis=1)

@@ -37,14 +37,14 @@ Shown = tuple[str, np.ndarray, np.ndarray, np.ndarray]  # name, flux, ivar and m
 
 
 def manga(path: Path) -> Iterator[Sample]:
-    """Each real spectrum that is not masked, as a cube of one."""
+    """Each real spectrum that is not masked, as a cube of one spaxel."""
     with fits.open(path) as hdus:
         flux, ivar, mask, redshift = (hdus[name].data for name in ("FLUX", "IVAR", "MASK", "Z"))
     for number, z in enumerate(redshift.tolist()):
         bits = mask[number].astype("u2")
         if not (bits & DONOTUSE).all():
             one, weight, bits = (
-                np.tile(np.asarray(values, kind)[:, None, None], (1, 2, 2))
+                np.asarray(values, kind)[:, None, None]
                 for values, kind in ((flux[number], "f4"), (ivar[number], "f4"), (bits, "u2"))
             )
             cube = Cube(f"7495-{number}", f"1-{number}", one, weight, bits, redshift=z)
@@ -73,7 +73,7 @@ def judge(sample: Sample, instrument: str, basis: Basis, noise: NoiseModel) -> S
     at = Setting(basis.grid, float(sample.record.redshift or 0), sample.record.fraction, instrument)
     every = (values.reshape(-1, values.shape[-1]) for values in (sample.unclipped, sample.ivar))
     factor = noise.factor(*every, basis.grid.wave * (1 + at.redshift))
-    codes = fit_spaxels(flux, ivar, basis, at, noise)
+    codes = fit_spaxels(flux, ivar / factor.astype(ivar.dtype) ** 2, basis, at, noise.correlation)
     model = spectra_of(codes, basis, at)
     square = np.square(flux - model) * ivar
     free = (ivar > 0).sum() - codes.covariance.shape[1] * len(flux)

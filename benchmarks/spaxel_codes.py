@@ -122,7 +122,8 @@ def judge(path: Path, galaxies: int, seed: int) -> None:
         record = sample.record
         at = Setting(basis.grid, float(record.redshift), record.fraction)
         started = time.process_time()
-        codes = fit_spaxels(flux, ivar, basis, at, noise)
+        corrected = noise.corrected(flux, ivar, basis.grid.wave * (1 + at.redshift))
+        codes = fit_spaxels(flux, corrected, basis, at, noise.correlation)
         seconds.append(time.process_time() - started)
         told = noise.factor(flux, ivar, basis.grid.wave * (1 + at.redshift))
         factors.append(np.median(told) / factor)

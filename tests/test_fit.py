@@ -1,6 +1,5 @@
 """Spectra become a few numbers with their covariance, and lines come out as strong as they went in."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ from cubesift.data.linespread import line_spread
 from cubesift.data.wavelength import MANGA_GRID, WavelengthGrid, redshift_channels
 from cubesift.errors import CubesiftError
 from cubesift.fit.basis import Basis
+from cubesift.fit.codes import Codes, Measured
 from cubesift.fit.learning import GAP, Learning, learn_basis
 from cubesift.fit.lines import HARD, LINES, NAMES, near_lines
 from cubesift.fit.profiles import Setting, line_profiles
-from cubesift.fit.spaxels import Codes, fit_spaxels, spectra_of
+from cubesift.fit.spaxels import fit_spaxels, spectra_of
 from cubesift.fit.stars import filled_by_stars, stars
 from cubesift.fit.together import drawn_together
 
@@ -35,14 +35,15 @@ def basis() -> Basis:
 def spaxels(basis: Basis, count: int, seed: int, strength: float = 40.0) -> tuple[np.ndarray, Codes]:
     """Noise-free spectra, of continua and lines, and what they were made of."""
     rng = np.random.default_rng(seed)
-    truth = Codes(
-        continuum=np.concatenate([rng.uniform(2, 4, (count, 1)), rng.normal(0, 0.3, (count, 4))], axis=1),
-        flux=rng.uniform(0.5, 2, (count, len(NAMES))) * strength,
-        velocity=rng.uniform(-300, 300, count),
-        sigma=rng.uniform(60, 150, count),
-        hard=rng.uniform(-40, 40, (count, 2)),
-        covariance=np.zeros((count, 0, 0)),
-    )
+    numbers = [
+        rng.uniform(2, 4, (count, 1)),
+        rng.normal(0, 0.3, (count, 4)),
+        rng.uniform(0.5, 2, (count, len(NAMES))) * strength,
+        rng.uniform(-300, 300, (count, 1)),
+        rng.uniform(60, 150, (count, 1)),
+        rng.uniform(-40, 40, (count, 2)),
+    ]
+    truth = Codes(np.concatenate(numbers, axis=1))
     return spectra_of(truth, basis, AT), truth
 
 
@@ -61,13 +62,7 @@ def test_errors_are_as_large_as_what_noise_does(basis: Basis) -> None:
     ivar = np.full_like(flux, 1.0)
     noisy = flux + np.random.default_rng(3).standard_normal(flux.shape).astype(np.float32)
     found = fit_spaxels(noisy, ivar, basis, AT)
-    numbers = np.concatenate(
-        [
-            getattr(found, name).reshape(200, -1)
-            for name in ("continuum", "flux", "velocity", "sigma", "hard")
-        ],
-        axis=1,
-    )
+    numbers = found.numbers
     true = np.concatenate(
         [
             getattr(truth, name).reshape(200, -1)
@@ -91,7 +86,7 @@ def test_a_velocity_is_as_sure_as_its_lines_allow(basis: Basis) -> None:
     found = fit_spaxels(noisy, np.ones_like(flux), basis, AT)
     information = np.zeros(200)
     for name, together in LINES.items():
-        only = replace(truth, continuum=0 * truth.continuum, flux=truth.flux * (np.array(NAMES) == name))
+        only = Codes(truth.numbers * np.concatenate([np.zeros(5), np.array(NAMES) == name, np.ones(4)]))
         for rest, _ in together[:1]:
             width = np.hypot(truth.sigma, float(line_spread("MaNGA", rest * (1 + REDSHIFT))))
             signal = np.sqrt(np.square(spectra_of(only, basis, AT)).sum(axis=1))
@@ -103,7 +98,8 @@ def test_a_velocity_is_as_sure_as_its_lines_allow(basis: Basis) -> None:
 def test_hard_ions_may_move_and_spread_as_they_like(basis: Basis) -> None:
     """As in a nucleus: their own fluxes come out right, and nothing is taken from the others' motion."""
     flux, truth = spaxels(basis, 100, seed=12, strength=60.0)
-    apart = replace(truth, hard=np.stack([np.full(100, -60.0), np.full(100, 60.0)], axis=1))
+    apart = Codes(truth.numbers.copy())
+    apart.hard[:] = -60, 60
     lines = spectra_of(apart, basis, AT)
     noisy = lines + np.random.default_rng(13).standard_normal(flux.shape).astype(np.float32)
     found = fit_spaxels(noisy, np.ones_like(flux), basis, AT)
@@ -150,12 +146,11 @@ def test_fluxes_drawn_together_are_nearer_to_the_truth_and_bright_ones_stay() ->
     error[1] = 1e6  # a line that nobody saw in it
     error[1, 9] = 1.0
     flux = true + error * rng.standard_normal(error.shape)
-    covariance = np.zeros((count, len(NAMES) + 3, len(NAMES) + 3), np.float32)
+    covariance = np.zeros((count, len(NAMES) + 5, len(NAMES) + 5), np.float32)
     places = np.arange(len(NAMES)) + 1
     covariance[:, places, places] = error**2
-    codes = Codes(
-        np.ones((count, 1)), flux, np.zeros(count), np.full(count, 60.0), np.zeros((count, 2)), covariance
-    )
+    motions = np.tile([0.0, 60.0, 0.0, 0.0], (count, 1))
+    codes = Measured(np.concatenate([np.ones((count, 1)), flux, motions], axis=1), covariance)
     drawn = drawn_together(codes).flux
     assert np.square(drawn - true)[2:].mean() < 0.4 * np.square(flux - true)[2:].mean()
     assert np.abs(drawn[0]).max() < 1.5

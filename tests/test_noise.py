@@ -11,10 +11,11 @@ from cubesift.data.cube import DONOTUSE, MANGA_CHANNEL_CORRELATION
 from cubesift.data.door import find_sources
 from cubesift.data.wavelength import MANGA_GRID
 from cubesift.fit.basis import Basis
+from cubesift.fit.codes import Codes
 from cubesift.fit.lines import NAMES
 from cubesift.fit.noise import NoiseModel, learn_noise, scatter
 from cubesift.fit.profiles import Setting
-from cubesift.fit.spaxels import Codes, fit_spaxels, spectra_of
+from cubesift.fit.spaxels import fit_spaxels, spectra_of
 from cubesift.fit.stars import stars
 from cubesift.simulate.noise import running
 
@@ -102,27 +103,23 @@ def test_errors_know_of_noise_that_channels_share() -> None:
     rng, correlation, factor, count = np.random.default_rng(4), (0.6, 0.2), 1.3, 400
     components = np.stack([stars()[3], stars()[40] - stars()[3]]).astype(np.float32)
     basis, at = Basis(MANGA_GRID, components, np.ones(2)), Setting(MANGA_GRID, 0.0, 0.0)
-    truth = Codes(
-        continuum=np.stack([rng.uniform(2, 4, count), rng.normal(0, 0.3, count)], axis=1),
-        flux=rng.uniform(60, 120, (count, len(NAMES))),
-        velocity=rng.uniform(-200, 200, count),
-        sigma=rng.uniform(40, 120, count),
-        hard=rng.normal(0, 30, (count, 2)),
-        covariance=np.zeros((count, 0, 0)),
-    )
+    numbers = [
+        rng.uniform(2, 4, (count, 1)),
+        rng.normal(0, 0.3, (count, 1)),
+        rng.uniform(60, 120, (count, len(NAMES))),
+        rng.uniform(-200, 200, (count, 1)),
+        rng.uniform(40, 120, (count, 1)),
+        rng.normal(0, 30, (count, 2)),
+    ]
+    truth = Codes(np.concatenate(numbers, axis=1))
     flux = (spectra_of(truth, basis, at) + factor * noise(rng, count, correlation)).astype(np.float32)
     ivar, pulls = np.ones(flux.shape, np.float32), {}
-    for known, said in ((True, NoiseModel(correlation=correlation)), (False, None)):
-        codes = fit_spaxels(flux, ivar, basis, at, said)
+    learned = NoiseModel(correlation=correlation)
+    corrected = learned.corrected(flux, ivar, MANGA_GRID.wave)
+    for known, weight, said in ((True, corrected, correlation), (False, ivar, (0.0, 0.0))):
+        codes = fit_spaxels(flux, weight, basis, at, said)
         errors = np.sqrt(np.diagonal(codes.covariance, axis1=1, axis2=2))
-        off = np.concatenate(
-            [
-                codes.continuum - truth.continuum,
-                codes.flux - truth.flux,
-                (codes.velocity - truth.velocity)[:, None],
-            ],
-            axis=1,
-        )
+        off = (codes.numbers - truth.numbers)[:, :-3]  # all but what the prior draws
         pulls[known] = np.std(off / errors[:, : off.shape[1]], axis=0)
     np.testing.assert_allclose(pulls[True], 1, atol=0.12)
     assert pulls[False].min() > 1.4

@@ -179,16 +179,15 @@ def prepare(
 
 def train(run: Path | str | Run, line: Line, device: str = "cpu") -> None:
     """Train every model of the settings that is not finished yet."""
+    from cubesift.coding import train_codes
     from cubesift.learn.train import train_model
 
     for settings in line.train:
         with watching(f"train {settings.name}") as tick:
-            train_model(
-                as_run(run),
-                settings,
-                device=device,
-                progress=_spoken(tick),
-            )
+            if settings.system == "codes":
+                train_codes(as_run(run), settings, _spoken(tick))
+            else:
+                train_model(as_run(run), settings, device=device, progress=_spoken(tick))
 
 
 def embed(
@@ -198,20 +197,25 @@ def embed(
     models: Sequence[str] | None = None,
 ) -> None:
     """Embed and rebuild every sample, by the run's own models (all, or those named) or one from elsewhere."""
-    from cubesift.learn.checkpoint import Checkpoint, find_model
+    from cubesift.coding import embed_codes
+    from cubesift.learn.checkpoint import find_model, settings_of_model
     from cubesift.learn.embed import embed_survey
 
     run = as_run(run)
     names = run.models() if models is None else models
     if model is not None:
-        names = [Checkpoint.load(find_model(model)).settings.name]
+        names = [settings_of_model(find_model(model)).name]
     if not names:
         raise CubesiftError(
             f"{run.path}: no trained model. Run `cubesift train` first, or name one with --model."
         )
     for name in names:
+        folder = find_model(model) if model else run.model(name, run.folds(name)[0])
         with watching(f"embed {name}") as tick:
-            embed_survey(run, name, model=model, device=device, progress=_spoken(tick))
+            if settings_of_model(folder).system == "codes":
+                embed_codes(run, name, model, _spoken(tick))
+            else:
+                embed_survey(run, name, model=model, device=device, progress=_spoken(tick))
 
 
 def detect(run: Path | str | Run, settings: Detection, models: Sequence[str] | None = None) -> None:

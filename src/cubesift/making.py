@@ -123,16 +123,16 @@ def _models(line: Line, model: Path | None, count: int) -> list[str]:
     """Names of the models that are to judge so many galaxies; none for a few, unless one is named."""
     if model is None:
         return [training.name for training in line.train] if count >= FEW else []
-    from cubesift.learn.checkpoint import Checkpoint, find_model
+    from cubesift.learn.checkpoint import find_model, settings_of_model
 
-    return [Checkpoint.load(find_model(model)).settings.name]
+    return [settings_of_model(find_model(model)).name]
 
 
 def _recipe_of(model: Path) -> Recipe:
     """How the samples of a trained model were prepared: others must be prepared the same way."""
-    from cubesift.learn.checkpoint import Checkpoint, find_model
+    from cubesift.learn.checkpoint import find_model
 
-    return Recipe.read(Checkpoint.load(find_model(model)).recipe)
+    return Recipe.read(read_json(find_model(model) / "model.json")["recipe"])
 
 
 def _as_path(path: Path | str | None) -> Path | None:

@@ -56,6 +56,9 @@ class Run:
     def reconstructions(self, name: str) -> Path:
         return self.path / "reconstructions" / f"{name}.zarr"
 
+    def codes(self, name: str) -> Path:
+        return self.path / "codes" / f"{name}.zarr"
+
     def map(self, name: str, method: str) -> Path:
         return self.path / "maps" / f"{name}.{method}.parquet"
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -188,6 +189,25 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise CubesiftError(f"{path}: damaged (no record in it). Remove {path.parent} and make it again.")
     return record
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz, atomically."""
+    with written_beside(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read what `write_npz` wrote.
+
+    Raises:
+        CubesiftError: it is not there, or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise CubesiftError(f"{path}: damaged or not there ({error}). Make it again.") from None
 
 
 Columns = dict[str, np.ndarray]  # column name -> (n,) or, for vector columns, (n, m)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cubesift.data.store import written_beside
+from cubesift.data.store import read_npz, write_npz
 from cubesift.data.wavelength import WavelengthGrid
 from cubesift.errors import CubesiftError
 
@@ -24,9 +24,8 @@ class Basis:
 
     def save(self, path: Path) -> None:
         """Write to `path`, an .npz."""
-        with written_beside(path) as partial, partial.open("wb") as file:
-            arrays = {"components": self.components, "spread": self.spread}
-            np.savez_compressed(file, format=FORMAT, **arrays, **asdict(self.grid))  # type: ignore[arg-type]
+        numbers = {name: np.array(value) for name, value in {"format": FORMAT, **asdict(self.grid)}.items()}
+        write_npz(path, {"components": self.components, "spread": self.spread, **numbers})
 
     @classmethod
     def load(cls, path: Path) -> Basis:
@@ -37,11 +36,11 @@ class Basis:
         """
         if not path.exists():
             raise CubesiftError(f"{path}: no basis of continua here. Learn one first.")
-        with np.load(path, allow_pickle=False) as stored:
-            if int(stored["format"]) > FORMAT:
-                raise CubesiftError(
-                    f"{path}: format {int(stored['format'])}, but this cubesift reads up to {FORMAT}. "
-                    "Update cubesift."
-                )
-            grid = WavelengthGrid(*(int(stored[name]) for name in ("first", "size", "width")))
-            return cls(grid, stored["components"], stored["spread"])
+        stored = read_npz(path)
+        if int(stored["format"]) > FORMAT:
+            raise CubesiftError(
+                f"{path}: format {int(stored['format'])}, but this cubesift reads up to {FORMAT}. "
+                "Update cubesift."
+            )
+        grid = WavelengthGrid(*(int(stored[name]) for name in ("first", "size", "width")))
+        return cls(grid, stored["components"], stored["spread"])

@@ -40,6 +40,10 @@ class NoiseModel:
         of_white = 1 - (4 * rho[0] - rho[1]) / 3
         return np.asarray(shape * np.sqrt(seen / of_white) if np.isfinite(seen) else shape)
 
+    def corrected(self, flux: np.ndarray, ivar: np.ndarray, wave: np.ndarray) -> np.ndarray:
+        """(spectrum, wave): the ivar of the noise there is, of all spectra of one galaxy, see `factor`."""
+        return np.asarray(ivar / self.factor(flux, ivar, wave).astype(ivar.dtype) ** 2)
+
     def at(self, wave: np.ndarray) -> np.ndarray:
         """(wave,): the shape, straight between knots in ln(wavelength)."""
         return np.asarray(np.interp(np.log(wave), np.log(KNOTS), self.shape))

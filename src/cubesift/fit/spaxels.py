@@ -1,14 +1,14 @@
-"""The code of a spaxel: amounts of continua, fluxes of lines, their velocity and width, with covariance."""
+"""From spectra to codes with covariance, and from codes to spectra."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cubesift.fit.basis import Basis
+from cubesift.fit.codes import Codes, Measured
 from cubesift.fit.lines import GUIDES, NAMES, Block, Windows
-from cubesift.fit.noise import NoiseModel
 from cubesift.fit.normal import Products, prior_precision, solved
 from cubesift.fit.profiles import Setting, line_profiles, with_slopes
 
@@ -25,31 +25,13 @@ SURE = 9.0  # of chi2 that a velocity other than the galaxy's must explain more
 LEAST = 1e-6  # precision of a flux without any data, so that a line off the spectrum is 0
 
 
-@dataclass(frozen=True)
-class Codes:
-    """Of some spaxels; `covariance` is in the order of the fields before it."""
-
-    continuum: np.ndarray  # (spaxel, component)
-    flux: np.ndarray  # (spaxel, line) of `lines.NAMES`, 1e-17 erg/s/cm2
-    velocity: np.ndarray  # (spaxel,) km/s, from the galaxy's redshift
-    sigma: np.ndarray  # (spaxel,) km/s, of the gas, without the spectrograph's own
-    hard: np.ndarray  # (spaxel, 2) km/s, by which velocity and sigma of `lines.HARD` exceed those
-    covariance: np.ndarray  # (spaxel, number, number) float32
-
-    def error(self, line: str) -> np.ndarray:
-        """(spaxel,) standard deviation of a line's flux."""
-        place = self.continuum.shape[1] + NAMES.index(line)
-        return np.asarray(np.sqrt(self.covariance[:, place, place]))
-
-    @property
-    def velocity_error(self) -> np.ndarray:
-        """(spaxel,) standard deviation of the velocity, km/s."""
-        return np.asarray(np.sqrt(self.covariance[:, -4, -4]))
-
-
 def fit_spaxels(
-    flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting, noise: NoiseModel | None = None
-) -> Codes:
+    flux: np.ndarray,
+    ivar: np.ndarray,
+    basis: Basis,
+    at: Setting,
+    correlation: tuple[float, float] = (0.0, 0.0),
+) -> Measured:
     """Fit every spectrum by itself: linear in the continuum and the fluxes, by Newton's way in the other two.
 
     The lines' velocity and width are shared, but for what hard ions have more of them; where lines show
@@ -57,20 +39,18 @@ def fit_spaxels(
 
     Args:
         flux: (spaxel, wave) on the grid at rest, per angstrom at rest, our Galaxy's dust taken out.
-        ivar: (spaxel, wave), 0 = missing.
+        ivar: (spaxel, wave) of the noise there is (`NoiseModel.corrected`), 0 = missing.
         basis: of the same grid.
         at: of the galaxy.
-        noise: of the instrument; None = as the ivar says, and no channel knows of the next.
+        correlation: of a channel's noise with the next, and the next but one.
     """
-    correlation = (0.0, 0.0)
-    if noise is not None:
-        factor = noise.factor(flux, ivar, at.grid.wave * (1 + at.redshift))
-        ivar, correlation = ivar / factor.astype(ivar.dtype) ** 2, noise.correlation
     parts = [
         _fitted(flux[some], ivar[some], basis, at, correlation)
         for some in (slice(start, start + TOGETHER) for start in range(0, len(flux), TOGETHER))
     ]
-    return Codes(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Codes)))
+    return Measured(
+        np.concatenate([part.numbers for part in parts]), np.concatenate([part.covariance for part in parts])
+    )
 
 
 def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
@@ -85,7 +65,7 @@ def spectra_of(codes: Codes, basis: Basis, at: Setting) -> np.ndarray:
 
 def _fitted(
     flux: np.ndarray, ivar: np.ndarray, basis: Basis, at: Setting, correlation: tuple[float, float]
-) -> Codes:
+) -> Measured:
     products, channels = Products(basis.components), at.windows.channels
     near, weight = np.ascontiguousarray(flux[:, channels]), np.ascontiguousarray(ivar[:, channels])
     beside = Beside.of(products, at.windows, flux, ivar, basis.spread)
@@ -112,12 +92,8 @@ def _fitted(
         linear = replace(moved, amounts=moved.amounts[:, :count])
     velocity, sigma, hard = parted(motion)
     linear = beside.least_squares(line_profiles(at, velocity, sigma, hard), near, weight)
-    return Codes(
-        continuum=beside.continuum(linear),
-        flux=linear.amounts,
-        velocity=velocity,
-        sigma=sigma,
-        hard=hard,
+    return Measured(
+        numbers=np.concatenate([beside.continuum(linear), linear.amounts, motion], axis=1),
         covariance=beside.covariance(moved, columns * np.sqrt(weight)[:, None], correlation),
     )
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
+from cubesift.fit.codes import LINES, Codes, Measured
 from cubesift.fit.lines import NAMES
-from cubesift.fit.spaxels import Codes
 
 ROUNDS = 20
 STEADY = 4.0  # lines' worth of being as bright as usual
 LEAST = 1e-8  # of the strongest direction's variance: what no spaxel has stays possible
 
 
-def drawn_together(codes: Codes) -> Codes:
+def drawn_together(codes: Measured) -> Codes:
     """Codes whose fluxes are the most likely ones where spaxels are alike but for brightness.
 
     Fluxes are N(0, brightness² C): brightness is a spaxel's own, C the galaxy's, both found with the fluxes
     by expectation and maximisation (Dempster, Laird & Rubin 1977). What noise leaves open about a line's
-    ratio to the others is told by other spaxels. That biases fluxes, by less than their errors, and the
-    covariance stays that of the fluxes as they came: measure with those.
+    ratio to the others is told by other spaxels. That biases fluxes, by less than their errors: measure
+    with the codes as they came.
 
     Args:
         codes: of one galaxy.
     """
-    lines = slice(codes.continuum.shape[1], codes.continuum.shape[1] + len(NAMES))
-    noise = codes.covariance[:, lines, lines].astype(np.float64)
+    noise = codes.covariance[:, LINES, LINES].astype(np.float64)
     flux = codes.flux.astype(np.float64)
     seen = np.square(flux).mean(axis=0)
     prior = np.diag(np.maximum(seen, LEAST * seen.max()))
@@ -41,4 +38,6 @@ def drawn_together(codes: Codes) -> Codes:
         scale = (own + STEADY) / (len(NAMES) + STEADY)
         prior = (second / scale[:, None, None]).mean(axis=0)
         prior += LEAST * np.trace(prior) * np.eye(len(NAMES))
-    return replace(codes, flux=mean)
+    numbers = codes.numbers.copy()
+    numbers[:, LINES] = mean
+    return Codes(numbers)

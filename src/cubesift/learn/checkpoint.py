@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import safetensors
 import safetensors.torch
@@ -86,7 +86,7 @@ class Checkpoint:
         write_json(folder / "model.json", {"provenance": self.provenance.to_dict(), **record})
 
     @classmethod
-    def load(cls, folder: Path) -> Checkpoint:
+    def load(cls, folder: Path) -> Self:
         """Rebuild the model from its settings and fill in its weights.
 
         Raises:
@@ -124,20 +124,29 @@ class Checkpoint:
         Raises:
             Stale: another wavelength grid or another preparation.
         """
-        if samples.grid != self.grid:
-            raise Stale(
-                f"{samples.store.path}: {samples.grid.size} channels from {samples.grid.wave[0]:.1f} A, but "
-                f"model {self.settings.name} has {self.grid.size} from {self.grid.wave[0]:.1f}. "
-                "Prepare with the recipe of the model, or train again."
-            )
-        ours, theirs = (preparation(one) for one in (self.recipe, samples.recipe))
-        differing = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
-        if differing:
-            said = ", ".join(f"{key} = {theirs.get(key)} (model: {ours.get(key)})" for key in differing)
-            raise Stale(
-                f"{samples.store.path}: prepared with {said}. "
-                f"Prepare with the recipe of model {self.settings.name}, or train again."
-            )
+        refuse_others(samples, self.settings.name, self.grid, self.recipe)
+
+
+def refuse_others(samples: Samples, model: str, grid: WavelengthGrid, recipe: Mapping[str, Any]) -> None:
+    """Refuse samples that are not like those a model learned from.
+
+    Raises:
+        Stale: another wavelength grid or another preparation.
+    """
+    if samples.grid != grid:
+        raise Stale(
+            f"{samples.store.path}: {samples.grid.size} channels from {samples.grid.wave[0]:.1f} A, but "
+            f"model {model} has {grid.size} from {grid.wave[0]:.1f}. "
+            "Prepare with the recipe of the model, or train again."
+        )
+    ours, theirs = (preparation(one) for one in (recipe, samples.recipe))
+    differing = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+    if differing:
+        said = ", ".join(f"{key} = {theirs.get(key)} (model: {ours.get(key)})" for key in differing)
+        raise Stale(
+            f"{samples.store.path}: prepared with {said}. "
+            f"Prepare with the recipe of model {model}, or train again."
+        )
 
 
 _RECORDED = ("fold", "side", "recipe", "train", "validation")
@@ -147,6 +156,11 @@ def made_of(folder: Path) -> str:
     """The id of the finished model in a folder, whatever network it is; "" without one."""
     path = folder / "model.json"
     return Provenance.from_dict(read_json(path)["provenance"], str(folder)).id if path.exists() else ""
+
+
+def settings_of_model(folder: Path) -> Training:
+    """Of a finished model, whatever it is."""
+    return TypeAdapter(Training).validate_python(read_json(folder / "model.json")["settings"])
 
 
 def find_model(path: Path, name: str = "") -> Path:

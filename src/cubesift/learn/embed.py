@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -15,19 +16,39 @@ from cubesift.data.embeddings import ALL, Embeddings, Reconstruction, Reconstruc
 from cubesift.data.run import Run
 from cubesift.data.samples import Sample, SampleRecord, Samples
 from cubesift.data.store import Provenance, fingerprint
-from cubesift.data.wavelength import STEP
+from cubesift.data.wavelength import STEP, WavelengthGrid
 from cubesift.errors import CubesiftError, Stale
 from cubesift.learn.blocks import embedding as embedding_of
 from cubesift.learn.checkpoint import Checkpoint, find_model
 from cubesift.learn.device import usable_device
 from cubesift.learn.feed import Galaxy, as_galaxy
 from cubesift.learn.loss import reduced_chi2
+from cubesift.learn.settings import Training
 from cubesift.learn.split import fold_of
 
 BIN = 0.1  # dex of S/N: of the spaxels within, the worst rebuilt one's spectrum is kept
 FAINTEST = 0.5  # S/N per channel: fainter spectra are not kept
 LINE = 6564.61  # angstrom, vacuum, at rest: H-alpha, of which a map is kept
 PAPERS = 5739.8  # angstrom, observed: the map of figure 5b, kept where H-alpha is not to be had
+
+
+class Embedder(Protocol):
+    """What embeds a survey: a fold of a trained model."""
+
+    settings: Training
+    fold: str
+    side: int  # spaxels of the samples; 0 = any
+    train: list[str]
+    provenance: Provenance
+
+    def check(self, samples: Samples) -> None:
+        """Refuse samples that it was not made for."""
+
+    def rebuild(self, sample: Sample) -> tuple[Reconstruction, dict[str, Any]]:
+        """How a galaxy was rebuilt, and a record with its `vector` and `redshift_predicted`."""
+
+    def encode(self, sample: Sample) -> dict[str, Any]:
+        """`vector` and `redshift_predicted` alone."""
 
 
 def embed_survey(
@@ -37,6 +58,7 @@ def embed_survey(
     model: Path | None = None,
     samples: str | None = None,
     device: str = "cpu",
+    load: Callable[[Path], Embedder] | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Embeddings:
     """Embed and rebuild every galaxy of the run with model `name`, only those not done before.
@@ -45,7 +67,8 @@ def embed_survey(
     `reconstructions/<name>.zarr`, a galaxy at a time and its embedding with it, then
     `embeddings/<name>.parquet`. Fluxes stay in the units of the samples.
 
-    Of a cross-fit a galaxy is rebuilt by the fold that held it out, and embedded by that one, by those that
+    `load` reads a model from its folder; that of a network where it is not said. Of a cross-fit a galaxy is
+    rebuilt by the fold that held it out, and embedded by that one, by those that
     learned from it (whom others are compared with) and by `all`, where there is one.
 
     Raises:
@@ -53,11 +76,10 @@ def embed_survey(
         Stale: the samples are not what the model was made for.
     """
     device = usable_device(device)
-    models = _models(run, name, model)
+    models = _models(run, name, model, load or partial(Network.load, device=device))
     prepared = Samples.open(run.samples(samples or models[0].settings.samples))
     for one in models:
         one.check(prepared)
-        one.model.to(device)
     records = {plateifu: prepared.record(plateifu) for plateifu in prepared.names}
     crossed = model is None and models[0].settings.split == "crossfit"
     homes = {
@@ -76,13 +98,15 @@ def embed_survey(
         source_id, home = records[plateifu].source_id, homes[plateifu]
         if plateifu not in rebuilt or rebuilt.record(plateifu)["source_id"] != source_id:
             sample = prepared.read(plateifu)
-            reconstruction, said = embed_sample(home, sample, device)
+            reconstruction, said = home.rebuild(sample)
             others = {
-                one.fold: encode_sample(one, sample, device)[2]
+                one.fold: one.encode(sample)
                 for one in models
                 if one is not home and (one.fold == ALL or plateifu in one.train)
             }
-            rebuilt.write(plateifu, reconstruction, {**said, "others": others, "source_id": source_id})
+            about_it = {"mangaid": sample.record.mangaid, "fold": home.fold, "scale": sample.record.scale}
+            about_it |= {"redshift": sample.record.redshift, "source_id": source_id, "others": others}
+            rebuilt.write(plateifu, reconstruction, {**about_it, **said})
         if progress:
             progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
     parents = {"model": made_by, "samples": prepared.id}
@@ -90,6 +114,28 @@ def embed_survey(
     embeddings = _gathered(rebuilt, {one.fold: set(one.train) for one in models}, provenance)
     embeddings.save(run.embeddings(name))
     return embeddings
+
+
+class Network(Checkpoint):
+    """A trained network that embeds, on a device."""
+
+    device: str
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Raises what `Checkpoint.load` does."""
+        network = super().load(folder)
+        network.model.to(device)
+        network.device = device
+        return network
+
+    def rebuild(self, sample: Sample) -> tuple[Reconstruction, dict[str, Any]]:
+        """See `embed_sample`."""
+        return embed_sample(self, sample, self.device)
+
+    def encode(self, sample: Sample) -> dict[str, Any]:
+        """See `encode_sample`."""
+        return encode_sample(self, sample, self.device)[2]
 
 
 @torch.no_grad()
@@ -109,7 +155,17 @@ def embed_sample(
         )
     galaxy, latent, said = encode_sample(checkpoint, sample, device)
     network = checkpoint.model
-    model = network.space.flux(network.decode(latent)[0]).cpu()
+    reconstruction, line_wave = reconstruction_of(
+        network.space.flux(network.decode(latent)[0]).cpu(), sample, galaxy, checkpoint.grid
+    )
+    return reconstruction, {"line_wave": line_wave, **said}
+
+
+def reconstruction_of(
+    model: torch.Tensor, sample: Sample, galaxy: Galaxy, grid: WavelengthGrid
+) -> tuple[Reconstruction, float]:
+    """How far a model's cube, (y, x, wave), is from a sample, and the wavelength of the channel kept."""
+    record = sample.record
     unclipped, ivar = torch.from_numpy(sample.unclipped), torch.from_numpy(sample.ivar)
     good = ivar > 0
     # A star that the model was shown is part of what it had to rebuild, though it has no ivar to judge by.
@@ -122,7 +178,7 @@ def embed_sample(
     signal_to_noise = noise_units.nanmedian(dim=-1).values
     spaxels = spectra_to_keep(chi2.numpy(), signal_to_noise.numpy())
     y, x = spaxels.T
-    wave = checkpoint.grid.wave * 10 ** (-STEP * record.fraction)
+    wave = grid.wave * 10 ** (-STEP * record.fraction)
     line = channel_to_keep(wave, sample.ivar, record.redshift, record.frame)
     reconstruction = Reconstruction(
         error=error.numpy(),
@@ -137,14 +193,7 @@ def embed_sample(
         line=unclipped[:, :, line].where(good[:, :, line], torch.nan).numpy(),
         line_model=model[:, :, line].clone().numpy(),
     )
-    about = {
-        "mangaid": record.mangaid,
-        "fold": checkpoint.fold,
-        "scale": record.scale,
-        "redshift": record.redshift,
-        "line_wave": float(wave[line]),
-    }
-    return reconstruction, {**about, **said}
+    return reconstruction, float(wave[line])
 
 
 @torch.no_grad()
@@ -233,7 +282,7 @@ def channel_to_keep(wave: np.ndarray, ivar: np.ndarray, redshift: float | None, 
     return int(usable[np.argmin(np.abs(wave[usable] - wanted))])
 
 
-def _models(run: Run, name: str, elsewhere: Path | None) -> list[Checkpoint]:
+def _models(run: Run, name: str, elsewhere: Path | None, load: Callable[[Path], Embedder]) -> list[Embedder]:
     """The model that embeds, or all that a cross-fit has.
 
     Raises:
@@ -242,13 +291,13 @@ def _models(run: Run, name: str, elsewhere: Path | None) -> list[Checkpoint]:
     """
     folder = run.path / "models" / name
     found = [find_model(elsewhere, name)] if elsewhere else [folder / fold for fold in run.folds(name)]
-    models = [Checkpoint.load(path) for path in found or [find_model(folder)]]
+    models = [load(path) for path in found or [find_model(folder)]]
     if any(one.settings != models[0].settings for one in models):
         raise Stale(f"{folder}: its folds were trained by different settings. Run `cubesift train` again.")
     return models
 
 
-def _home(models: Sequence[Checkpoint], record: SampleRecord) -> Checkpoint:
+def _home(models: Sequence[Embedder], record: SampleRecord) -> Embedder:
     """Who rebuilds a galaxy: of a cross-fit the one that held it out.
 
     Raises:

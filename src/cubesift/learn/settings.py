@@ -26,11 +26,11 @@ class Training:
     """
 
     name: Name | Literal[""] = ""  # the folder under models/; "" = as the system
-    system: Literal["cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae", "linear", "cube-pca"] = (
-        "cae2d"
-    )
+    system: Literal[
+        "cae2d", "cae3d", "cae1d2d", "pca2d", "ae2d", "ae", "cube-ae", "linear", "cube-pca", "codes"
+    ] = "cae2d"
     samples: Name = "paper"  # the recipe whose samples are learned from
-    components: Annotated[int, Field(ge=1)] = 48  # numbers a spectrum is compressed to (pca2d, ae2d, ae)
+    components: Annotated[int, Field(ge=1)] = 48  # numbers of a spectrum (pca2d, ae2d, ae, linear, codes)
     compressor: Name = "ae"  # ae2d: the model of single spectra, trained before, that compresses
     widths: tuple[int, ...] | None = None  # filters of each block, one block per halving down to 4x4
     latent_channels: Annotated[int, Field(ge=1)] = 8  # the embedding is 4 x 4 of these
@@ -75,8 +75,8 @@ class Training:
 
     @property
     def closed_form(self) -> bool:
-        """Whether it is a linear model, found without epochs: a control, no network."""
-        return self.system in ("linear", "cube-pca")
+        """Whether it is found without epochs: no network."""
+        return self.system in ("linear", "cube-pca", "codes")
 
     @property
     def batch_size(self) -> int:
