@@ -53,7 +53,8 @@ class Evidence:
         others += [f"strange galaxies: {self._strange.path.name}"] if self._strange else []
         if self.probed is not self:
             others.append(f"attributes: {self.probed.run.path.name}, samples {self.probed.recipe}")
-        also = f"{'; '.join(others)}. " if others else ""
+        listing = "; ".join(others)
+        also = f"{listing[:1].upper()}{listing[1:]}. " if others else ""
         return (
             f"Systems of {self.run.path.name}, samples {self.recipe}, at {side}{galaxies}: {seen}. {also}"
             "Whatever a network is said to do, the linear baseline (spectral PCA × spatial PCA, as many "
