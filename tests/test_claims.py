@@ -183,7 +183,10 @@ def test_two_models_of_one_system_do_not_say_what_all_do(tmp_path: Path) -> None
     with pytest.raises(Missing, match="of 1 network system, where two are needed"):
         by_all_models(evidence)
     write_json(run.model("net-masked") / "model.json", {"settings": {"system": "cae2d"}})
-    assert by_all_models(evidence) == ("2 of 41 by all 2 scores of 2 systems, by chance, were these independent, 0.1", True)
+    assert by_all_models(evidence) == (
+        "2 of 41 by all 2 scores of 2 systems, by chance, were these independent, 0.1",
+        True,
+    )
 
 
 def test_without_models_no_claim_is_decided(tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def _always_first(evidence: Evidence, methods: tuple[str, ...]) -> tuple[str, bo
     first = np.all([galaxies[name] > 95 for name in scores], axis=0)
     chance = len(first) * 0.05 ** len(scores)
     counted = f"{first.sum()} of {len(first)} by all {len(scores)} scores of {len(systems)} systems"
-    return f"{counted}, by chance, were these independent, {chance:.2g}", bool(first.sum() > 10 * max(chance, 0.1))
+    return f"{counted}, by chance, were these independent, {chance:.2g}", bool(
+        first.sum() > 10 * max(chance, 0.1)
+    )
 
 
 def _medians(evidence: Evidence, kind: str) -> dict[str, float]:

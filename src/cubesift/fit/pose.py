@@ -71,8 +71,8 @@ class Fisheye:
     """Square maps of a galaxy in its own frame, finer in the middle: asinh of the distance."""
 
     side: int = 32  # cells
-    soft: float = 0.5  # sizes: the distance from which cells grow
-    reach: float = 6.0  # sizes, to the middle of an edge
+    soft: float = 0.3  # sizes: the distance from which cells grow
+    reach: float = 5.0  # sizes, to the middle of an edge
 
     def cells(self, along: np.ndarray, across: np.ndarray) -> csr_array:
         """(place, cell): by which linear interpolation takes values at places out of a map."""
