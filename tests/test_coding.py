@@ -79,7 +79,9 @@ def test_the_line_by_codes_leaves_embeddings_codes_and_a_report(coded: Run) -> N
     halpha = store.about["continua"] + store.about["lines"].index("Halpha")
     errors = [np.median(store.arrays(name)["error"][:, halpha]) for name in samples.names]
     assert 0.001 < np.median(errors) < 1  # 1e-17 erg/s/cm2
-    assert "codes" in coded.report.read_text(encoding="utf-8")
+    page = coded.report.read_text(encoding="utf-8")
+    assert "Model: codes." in page
+    assert "not the paper's schedule" not in page
     assert sizes_of(coded).keys() == set(samples.names)
 
 

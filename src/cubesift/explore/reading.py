@@ -175,13 +175,15 @@ def histories(run: Run) -> dict[str, Mapping[str, np.ndarray]]:
 
 
 def trainings(run: Run) -> dict[str, dict[str, int]]:
-    """Of every trained model that lies in the run: epochs, galaxies learned from, side and channels.
+    """Of every trained model of the paper's kinds: epochs, galaxies learned from, side and channels.
 
     Of a cross-fit's folds the fewest galaxies that one of them learned from.
     """
     found: dict[str, dict[str, int]] = {}
     for path in sorted(run.path.glob("models/*/*/model.json")):
         record = json.loads(path.read_text())
+        if record["settings"]["system"] == "codes":
+            continue
         name, count = _training(path), len(record["train"])
         found[name] = {
             "epochs": int(record["settings"]["epochs"]),
