@@ -59,6 +59,10 @@ def test_the_networks_of_a_published_recipe_fit_its_samples(path: Path) -> None:
     samples = {recipe.name: recipe for recipe in line.prepare}
     for training in line.train:
         recipe = samples[training.samples]
+        if training.system == "codes":  # of spectra at rest, of any number of spaxels
+            assert recipe.frame == "rest"
+            assert recipe.rebin == 1
+            continue
         assert isinstance(recipe.side, int)
         with torch.device("meta"):  # the largest are slow to fill with numbers
             build_model(training, recipe.grid(MANGA_GRID).size, recipe.side)

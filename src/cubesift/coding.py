@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import TypeAdapter
 
 from cubesift.data.catalog import Catalog
@@ -308,7 +307,7 @@ class CodeModel:
             star_mask=True,
             sky_filled=False,
         )
-        reconstruction, wave = reconstruction_of(torch.from_numpy(model), sample, galaxy, self.grid)
+        reconstruction, wave = reconstruction_of(model, sample, galaxy, self.grid)
         return reconstruction, {"line_wave": wave, **said_of(code)}
 
 

@@ -156,16 +156,16 @@ def embed_sample(
     galaxy, latent, said = encode_sample(checkpoint, sample, device)
     network = checkpoint.model
     reconstruction, line_wave = reconstruction_of(
-        network.space.flux(network.decode(latent)[0]).cpu(), sample, galaxy, checkpoint.grid
+        network.space.flux(network.decode(latent)[0]).cpu().numpy(), sample, galaxy, checkpoint.grid
     )
     return reconstruction, {"line_wave": line_wave, **said}
 
 
 def reconstruction_of(
-    model: torch.Tensor, sample: Sample, galaxy: Galaxy, grid: WavelengthGrid
+    cube: np.ndarray, sample: Sample, galaxy: Galaxy, grid: WavelengthGrid
 ) -> tuple[Reconstruction, float]:
     """How far a model's cube, (y, x, wave), is from a sample, and the wavelength of the channel kept."""
-    record = sample.record
+    record, model = sample.record, torch.from_numpy(cube)
     unclipped, ivar = torch.from_numpy(sample.unclipped), torch.from_numpy(sample.ivar)
     good = ivar > 0
     # A star that the model was shown is part of what it had to rebuild, though it has no ivar to judge by.
