@@ -2,12 +2,15 @@
 
     python benchmarks/galaxy_codes.py BASIS.npz FIELDS code SEED GALAXIES [odd]
     python benchmarks/galaxy_codes.py BASIS.npz FIELDS judge LEARNED_SEED GALAXIES JUDGED_SEED GALAXIES
+    python benchmarks/galaxy_codes.py BASIS.npz FIELDS repeats LEARNED_SEED GALAXIES SEED GALAXIES PAIRS
 
 BASIS.npz and BASIS.json are of `spaxel_codes.py learn`. `code` simulates a galaxy at a time, codes its
 spaxels and keeps the codes alone in the folder FIELDS (5 MB each; what is there is not done again), with
 oddities or without. `judge` learns modes from the ones and asks about the others, which are simulated once
 more for their noise-free spectra. The baseline is a galaxy's amounts on 32 x 32 places of its bundle, each
 by what it usually counts, as the mean and first principal components of the eight rotations and reflections.
+`repeats` asks of a survey in which some galaxies were observed twice how many of these are their repeat's
+nearest, by the amounts of the modes. Modes that were learned are kept in FIELDS, and not learned again.
 """
 
 import sys
@@ -19,17 +22,22 @@ from pathlib import Path
 import numpy as np
 import spaxel_codes as of_spaxels
 from scipy.ndimage import map_coordinates
+from scipy.spatial.distance import cdist
 
 from cubesift.coding import size_of
 from cubesift.data.store import read_json, read_npz, write_npz
+from cubesift.errors import BadFile
 from cubesift.fit.basis import Basis
 from cubesift.fit.coder import Coder, Field
 from cubesift.fit.codes import MOTIONS, Codes, Measured
-from cubesift.fit.galaxies import Galaxies, Placed, learn_galaxies, on_sky
+from cubesift.fit.galaxies import STORED, Galaxies, Placed, learn_galaxies, on_sky
 from cubesift.fit.noise import NoiseModel
 from cubesift.fit.pose import Fisheye
 from cubesift.fit.relative import Relative, learn_relative
+from cubesift.prepare.cube import prepare_cube
+from cubesift.simulate.cube import simulate_galaxy
 from cubesift.simulate.scene import scene_of
+from cubesift.simulate.settings import Simulation
 
 NUMBERS = 128
 SIDE = 32  # of the baseline's maps
@@ -77,10 +85,15 @@ def field_of(path: Path) -> tuple[Field, float]:
     return Field(codes, kept["y"], kept["x"], int(kept["side"]), *single), float(kept["reff"])
 
 
-def judge(path: Path, folder: Path, learned: int, many: int, seed: int, count: int) -> None:
-    coder = coder_of(path)
-    files = [folder / f"{learned}-{index}.npz" for index in range(many)]
-    files = [file for file in files if file.exists()]
+def coded(folder: Path, seed: int, many: int) -> list[Path]:
+    """The first galaxies of a seed that `code` kept."""
+    files = [folder / f"{seed}-{index}.npz" for index in range(many)]
+    return [file for file in files if file.exists()]
+
+
+def learned_from(folder: Path, seed: int, many: int) -> Galaxies:
+    """Modes of those galaxies."""
+    files, kept = coded(folder, seed, many), folder / f"modes-{seed}-{many}.npz"
     relative = learn_relative(field_of(file)[0].codes for file in files[:USUAL])
     fisheye = Fisheye()
     nothing = Galaxies(relative, fisheye, np.zeros((1, 48)), np.zeros((0, 1, 48)))
@@ -90,12 +103,48 @@ def judge(path: Path, folder: Path, learned: int, many: int, seed: int, count: i
         return nothing.place(field, size_of(field, radius))
 
     started = time.process_time()
-    galaxies = learn_galaxies(map(placed, files), relative, fisheye, NUMBERS)
+    if not kept.exists():
+        found = learn_galaxies(map(placed, files), relative, fisheye, NUMBERS)
+        write_npz(kept, {"mean": found.mean, "modes": found.modes})
+        seconds = time.process_time() - started
+        print(f"{len(files)} galaxies of seed {seed}, {seconds:.0f} CPU-s to learn", flush=True)
+    stored = read_npz(kept)
+    return Galaxies(relative, fisheye, stored["mean"], stored["modes"])
+
+
+def repeats(path: Path, folder: Path, learned: int, many: int, seed: int, count: int, pairs: int) -> None:
+    coder, galaxies = coder_of(path), learned_from(folder, learned, many)
+    settings = Simulation(galaxies=count, seed=seed, repeats=pairs, oddities=0.0)
+    names, amounts = [], []
+    for index in range(count):
+        made = simulate_galaxy(settings, index)
+        try:
+            sample = prepare_cube(made.cube, of_spaxels.RECIPE)
+        except BadFile:
+            continue
+        field = coder.field(coder.spectra(sample))
+        placed = galaxies.place(field, size_of(field, scene_of(settings, index).galaxy.reff))
+        names.append(sample.record.mangaid)
+        amounts.append(galaxies.encode(placed)[len(STORED) :])
+        print(index, names[-1], flush=True)
+    apart = cdist(amounts, amounts)
+    np.fill_diagonal(apart, np.inf)
+    same = np.array(names)[:, None] == np.array(names)
+    np.fill_diagonal(same, False)
+    again = np.flatnonzero(same.any(axis=1))
+    found = same[again, apart[again].argmin(axis=1)]
+    nearest = np.where(same, np.inf, apart).min(axis=1)
+    ratio = np.where(same, apart, np.inf).min(axis=1)[again] / np.median(nearest)
     print(
-        f"{len(files)} galaxies of seed {learned}, {time.process_time() - started:.0f} CPU-s to learn",
-        flush=True,
+        f"{len(again)} of {len(names)} observations of seed {seed} have another of the same galaxy: "
+        f"it is the nearest of {found.mean():.2f} (at random {1 / (len(names) - 1):.3f}); its distance over "
+        f"the median of those to the nearest other galaxy: median {np.median(ratio):.2f}"
     )
-    linear = Linear(relative, (field_of(file)[0] for file in files))
+
+
+def judge(path: Path, folder: Path, learned: int, many: int, seed: int, count: int) -> None:
+    coder, galaxies = coder_of(path), learned_from(folder, learned, many)
+    linear = Linear(galaxies.relative, (field_of(file)[0] for file in coded(folder, learned, many)))
     found = []
     for index in range(count):
         if (made := of_spaxels.simulated(seed, index, odd=False)) is None:
@@ -200,7 +249,7 @@ def main() -> None:
             for name in pool.map(code, tasks):
                 print(name, flush=True)
     else:
-        judge(Path(path), Path(folder), *numbers)
+        {"judge": judge, "repeats": repeats}[verb](Path(path), Path(folder), *numbers)
 
 
 if __name__ == "__main__":
