@@ -145,6 +145,19 @@ def tmp_path_with_others(coded: Run, tmp_path: Path) -> Path:
     return run.path
 
 
+def test_a_galaxy_without_a_redshift_is_left_out_and_named(
+    coded: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = copied(coded, tmp_path / "run", "embeddings", "reconstructions")
+    first, *others = Samples.open(run.samples("rest")).names
+    path = run.samples("rest") / first / "zarr.json"
+    words = path.read_text().replace('"frame": "rest"', '"frame": "observed"')
+    path.unlink()
+    path.write_text(words)
+    assert embed_codes(run, "codes").plateifu.tolist() == others
+    assert f"1 galaxy without a redshift is left out: {first}" in capsys.readouterr().out
+
+
 def test_what_cannot_be_coded_is_said_in_a_line(coded: Run, undisturbed: Run, tmp_path: Path) -> None:
     few = Training(name="few", system="codes", samples="rest", components=len(NAMES) + 4, split="hash")
     run = copied(coded, tmp_path / "run", "models")

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from cubesift.console import say
 from cubesift.data.catalog import Catalog
 from cubesift.data.embeddings import Embeddings, Reconstruction
 from cubesift.data.groups import GalaxyStore
 from cubesift.data.run import Run
-from cubesift.data.samples import Sample, Samples
+from cubesift.data.samples import Sample, SampleRecord, Samples
 from cubesift.data.store import (
     Provenance,
     fingerprint,
@@ -37,7 +38,7 @@ from cubesift.fit.noise import NoiseModel, learn_noise
 from cubesift.fit.pose import Fisheye
 from cubesift.fit.relative import Relative, Values, learn_relative
 from cubesift.learn.blocks import BOTTLENECK
-from cubesift.learn.checkpoint import made_of, refuse_others
+from cubesift.learn.checkpoint import find_model, made_of, refuse_others
 from cubesift.learn.embed import embed_survey, reconstruction_of
 from cubesift.learn.feed import as_galaxy
 from cubesift.learn.settings import Training
@@ -84,7 +85,7 @@ def learn_fold(run: Run, settings: Training, fold: Fold, samples: Samples, progr
     if not (folder / "begun.json").exists() or read_json(folder / "begun.json")["id"] != provenance.id:
         remove(folder)
         write_json(folder / "begun.json", {"id": provenance.id})
-    names = [name for name in evenly(fold.train, MOST) if samples.record(name).frame == "rest"]
+    names = evenly([name for name in fold.train if at_rest(samples.record(name))], MOST)
     if len(names) < 2:
         raise CubesiftError(
             f"model {settings.name}: {len(names)} galaxies at rest to learn from. Codes are of spectra at "
@@ -206,8 +207,15 @@ def placed_again(kept: GalaxyStore, name: str, fisheye: Fisheye) -> Placed:
     return placed(values, x, y, said["size"], said["psf"], fisheye)
 
 
+def at_rest(record: SampleRecord) -> bool:
+    """Whether a sample's spectra are, as codes are."""
+    return record.frame == "rest" and record.redshift is not None
+
+
 def evenly(names: Sequence[str], most: int) -> list[str]:
     """Up to so many of the names, evenly among them."""
+    if not names:
+        return []
     return [names[place] for place in np.unique(np.linspace(0, len(names) - 1, most).round().astype(int))]
 
 
@@ -270,6 +278,10 @@ class CodeModel:
         """Raises Stale: another wavelength grid or another preparation."""
         refuse_others(samples, self.settings.name, self.grid, self.recipe)
 
+    def takes(self, record: SampleRecord) -> bool:
+        """Galaxies at rest: those of known redshift."""
+        return at_rest(record)
+
     def coded(self, sample: Sample) -> tuple[Spectra, Field, np.ndarray]:
         """A galaxy's spectra, the codes of its spaxels, and its own.
 
@@ -318,5 +330,18 @@ def said_of(code: np.ndarray) -> dict[str, Any]:
 
 
 def embed_codes(run: Run, name: str, model: Path | None = None, progress: Said | None = None) -> Embeddings:
-    """Embed and rebuild every galaxy by trained codes, as `embed_survey` does by networks."""
-    return embed_survey(run, name, model=model, load=partial(CodeModel.load, run=run), progress=progress)
+    """Embed and rebuild every galaxy by trained codes, as `embed_survey` does by networks.
+
+    Those without a redshift are left out, and named.
+    """
+    embeddings = embed_survey(
+        run, name, model=model, load=partial(CodeModel.load, run=run), progress=progress
+    )
+    record = read_json(
+        (find_model(model, name) if model else run.model(name, run.folds(name)[0])) / "model.json"
+    )
+    samples = Samples.open(run.samples(record["settings"]["samples"]))
+    if left := sorted(set(samples.names) - set(embeddings.plateifu.tolist())):
+        who = "1 galaxy without a redshift is" if len(left) == 1 else f"{len(left)} without a redshift are"
+        say(f"embed {name}: {who} left out: {', '.join(left[:20])}")
+    return embeddings

@@ -16,6 +16,8 @@ from cubesift.fit.noise import NoiseModel
 from cubesift.fit.profiles import Setting
 from cubesift.fit.spaxels import fit_spaxels, spectra_of
 
+SEEING = 2.5  # FWHM, arcsec, where none is said: MaNGA's
+
 
 @dataclass(frozen=True)
 class Spectra:
@@ -39,7 +41,7 @@ class Field:
     x: np.ndarray
     side: int  # of the sample, spaxels
     spaxel: float  # arcsec
-    psf: float  # FWHM, arcsec; nan where not known
+    psf: float  # FWHM, arcsec
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Coder:
         ivar = noise.corrected(spectra.flux, spectra.ivar, observed)
         codes = fit_spaxels(spectra.flux, ivar, self.basis, spectra.at, noise.correlation)
         record = spectra.record
-        return Field(codes, spectra.y, spectra.x, spectra.side, record.spaxel, record.psf_fwhm)
+        psf = record.psf_fwhm if np.isfinite(record.psf_fwhm) else SEEING
+        return Field(codes, spectra.y, spectra.x, spectra.side, record.spaxel, psf)
 
     def rendered(self, codes: Codes, at: Setting) -> np.ndarray:
         """(spaxel, wave): what codes say, in the units of `Spectra`."""

@@ -20,6 +20,7 @@ ROUNDS = 8
 HOLD = 0.05  # galaxies' worth of a mode staying as it is where few have seen a value
 TOGETHER = 1024  # values whose modes are found at a time
 TINY = 1e-9
+DARK = -9.0  # ln(light) of a galaxy of which nothing is seen
 VELOCITY = -4  # in a code: odd about the minor axis
 PARITIES = np.array([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])  # (kind, quadrant)
 
@@ -89,7 +90,7 @@ def on_sky(field: Field) -> tuple[np.ndarray, np.ndarray]:
 def brightness(values: Values) -> float:
     """Mean of ln(light), each spaxel as sure as it is."""
     weight = values.weights[:, 0]
-    return float(weight @ values.values[:, 0] / max(weight.sum(), 1e-30))
+    return float(weight @ values.values[:, 0] / weight.sum()) if weight.any() else DARK
 
 
 def learn_galaxies(

@@ -44,6 +44,9 @@ class Embedder(Protocol):
     def check(self, samples: Samples) -> None:
         """Refuse samples that it was not made for."""
 
+    def takes(self, record: SampleRecord) -> bool:
+        """Whether it can embed a galaxy; others are left out."""
+
     def rebuild(self, sample: Sample) -> tuple[Reconstruction, dict[str, Any]]:
         """How a galaxy was rebuilt, and a record with its `vector` and `redshift_predicted`."""
 
@@ -81,6 +84,11 @@ def embed_survey(
     for one in models:
         one.check(prepared)
     records = {plateifu: prepared.record(plateifu) for plateifu in prepared.names}
+    records = {plateifu: record for plateifu, record in records.items() if models[0].takes(record)}
+    if not records:
+        raise CubesiftError(
+            f"{prepared.store.path}: model {name} can embed none of its {len(prepared)} galaxies"
+        )
     crossed = model is None and models[0].settings.split == "crossfit"
     homes = {
         plateifu: _home(models, record) if crossed else models[0] for plateifu, record in records.items()
@@ -93,8 +101,8 @@ def embed_survey(
         Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents),
         about,
     )
-    rebuilt.keep_only(prepared.names)
-    for number, plateifu in enumerate(prepared.names, start=1):
+    rebuilt.keep_only(records)
+    for number, plateifu in enumerate(records, start=1):
         source_id, home = records[plateifu].source_id, homes[plateifu]
         if plateifu not in rebuilt or rebuilt.record(plateifu)["source_id"] != source_id:
             sample = prepared.read(plateifu)
@@ -108,7 +116,7 @@ def embed_survey(
             about_it |= {"redshift": sample.record.redshift, "source_id": source_id, "others": others}
             rebuilt.write(plateifu, reconstruction, {**about_it, **said})
         if progress:
-            progress({"model": name, "galaxy": number, "galaxies": len(prepared)})
+            progress({"model": name, "galaxy": number, "galaxies": len(records)})
     parents = {"model": made_by, "samples": prepared.id}
     provenance = Provenance("embed", fingerprint(BIN, FAINTEST, LINE, PAPERS), parents)
     embeddings = _gathered(rebuilt, {one.fold: set(one.train) for one in models}, provenance)
@@ -128,6 +136,10 @@ class Network(Checkpoint):
         network.model.to(device)
         network.device = device
         return network
+
+    def takes(self, record: SampleRecord) -> bool:
+        """All."""
+        return True
 
     def rebuild(self, sample: Sample) -> tuple[Reconstruction, dict[str, Any]]:
         """See `embed_sample`."""
