@@ -210,7 +210,8 @@ def embed(
             f"{run.path}: no trained model. Run `cubesift train` first, or name one with --model."
         )
     for name in names:
-        folder = find_model(model) if model else run.model(name, run.folds(name)[0])
+        own = [run.model(name, fold) for fold in run.folds(name)[:1]]
+        folder = own[0] if own and model is None else find_model(model or run.model(name).parent)
         with watching(f"embed {name}") as tick:
             if settings_of_model(folder).system == "codes":
                 embed_codes(run, name, model, _spoken(tick))
